@@ -1,0 +1,73 @@
+"""
+One bought answer and the instants that bound it.
+
+Rule 1: no entry without an expiry; nothing here extends it.
+Rule 2: the payload is opaque bytes, sent on as they are.
+Rule 3: instants are integer milliseconds since 1970 on the store's clock, never on a process's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+from hashcache.core.key import Key
+from hashcache.core.money import FREE, MicroDollars
+
+#: Milliseconds since 1970-01-01T00:00Z, on the store's clock.
+Instant = NewType("Instant", int)
+
+
+#: Before everything: what is required of an entry by whom any will do.
+EPOCH = Instant(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """
+    Whose answer it is and under which invalidations it falls.
+
+    *kind*, *tenant*, *provider* and *tags* are what selectors look at.
+    """
+
+    kind: str
+    tenant: str
+    provider: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One answer. *sequence* is the barrier's, read before it was bought; *price* is what it cost,
+    and so what each hit on it saves.
+    """
+
+    key: Key
+    label: Label
+    payload: bytes
+    sequence: int
+    created: Instant
+    expires: Instant
+    price: MicroDollars = FREE
+
+    def ttl(self, now: Instant) -> int:
+        """Whole seconds left at *now*, never negative."""
+        return max(0, (self.expires - now) // 1000)
+
+    def age(self, now: Instant) -> int:
+        """Whole seconds since it was bought, never negative (RFC 9111 section 4.2.3)."""
+        return max(0, (now - self.created) // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a store tells of an entry without its payload: enough to browse, to select and to remove just it."""
+
+    key: Key
+    label: Label
+    sequence: int
+    created: Instant
+    expires: Instant
+    price: MicroDollars
+    size: int

@@ -1,0 +1,87 @@
+"""
+What one request did. Built once, at the end of a stage; feeds headers, counters and the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hashcache.core.entry import Entry, Instant
+from hashcache.core.freshness import Cause
+from hashcache.core.money import FREE, MicroDollars
+
+
+class Status(StrEnum):
+    """`X-Cache-Status`."""
+
+    HIT = "HIT"
+    MISS = "MISS"
+    STALE = "STALE"
+    BYPASS = "BYPASS"
+
+
+class Level(StrEnum):
+    """Where the answer was found."""
+
+    NEAR = "near"
+    STORE = "store"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    One answered question.
+
+    *cause*: why it had to be bought (None for a hit). *collapsed*: somebody else's purchase was joined.
+    *stored*: the answer is kept. *store_away*: the store did not take part. *at*: when, on the store's clock.
+    *looked*, *bought*: milliseconds spent looking and buying.
+    """
+
+    entry: Entry
+    status: Status
+    level: Level
+    at: Instant
+    cause: Cause | None = None
+    collapsed: bool = False
+    stored: bool = True
+    store_away: bool = False
+    looked: float = 0.0
+    bought: float = 0.0
+
+    @property
+    def cached(self) -> bool:
+        """Whether nothing was bought for it, now or by the purchase it joined."""
+        return self.status in (Status.HIT, Status.STALE)
+
+    @property
+    def spent(self) -> MicroDollars:
+        """What this request cost."""
+        return FREE if self.cached or self.collapsed else self.entry.price
+
+    @property
+    def saved(self) -> MicroDollars:
+        """What this request would have cost without the cache."""
+        return self.entry.price if self.cached or self.collapsed else FREE
+
+    @property
+    def cache_status(self) -> str:
+        """The `Cache-Status` field of RFC 9211."""
+        parts = ["hashcache"]
+        if self.cached:
+            parts.append("hit")
+        else:
+            parts.append(f"fwd={_FORWARD.get(self.cause or Cause.NEW, 'uri-miss')}")
+        if self.cached or self.stored:
+            parts.append(f"ttl={self.entry.ttl(self.at)}")
+        if self.collapsed:
+            parts.append("collapsed")
+        elif self.stored and not self.cached:
+            parts.append("stored")
+        parts.append(f"detail={'store-away' if self.store_away else self.level.value}")
+        return "; ".join(parts)
+
+
+# RFC 9211 section 2.2: `stale` for what was there and expired, `request` for a client's directive.
+_FORWARD = {Cause.NEW: "uri-miss", Cause.EXPIRED: "stale", Cause.REFRESH: "request"}

@@ -1,0 +1,188 @@
+"""What an invalidation forbids, and for how long that is remembered."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hashcache.core.barrier import MOST, NONE, OPEN_FOR, Barrier, Selector, decode, encode
+from hashcache.core.entry import Entry, Head, Instant, Label
+from hashcache.core.errors import EntryRefused, PatternError
+from hashcache.core.key import Key
+from hashcache.core.money import FREE
+
+KEY = Key("analysis", "9f" * 32, "v")
+LABEL = Label("image", "acme", "generic", ("campaign", "eu"))
+NOW = Instant(1_000_000_000_000)
+
+
+def entry(sequence: int, label: Label = LABEL) -> Entry:
+    """An entry bought under the barrier's *sequence*."""
+    return Entry(KEY, label, b"{}", sequence, Instant(0), Instant(1))
+
+
+@pytest.mark.parametrize(
+    ("selector", "meant"),
+    [
+        (Selector(), True),
+        (Selector(pattern="*"), True),
+        (Selector(pattern="analysis:*"), True),
+        (Selector(pattern="text:*"), False),
+        (Selector(kind="image"), True),
+        (Selector(kind="video"), False),
+        (Selector(tenant="acme"), True),
+        (Selector(tenant="acm"), False),
+        (Selector(provider="generic"), True),
+        (Selector(provider="other"), False),
+        (Selector(tag="eu"), True),
+        (Selector(tag="us"), False),
+        (Selector(pattern="analysis", kind="image", tenant="acme", provider="generic", tag="campaign"), True),
+        (Selector(kind="image", tenant="other"), False),
+        (Selector(pattern="text:*", kind="image"), False),
+    ],
+    ids=str,
+)
+def test_a_selector_means_what_matches_all_its_fields(selector: Selector, meant: bool) -> None:  # noqa: FBT001 -- a column
+    """An entry and its head alike; no field set means every entry."""
+    head = Head(KEY, LABEL, 0, Instant(0), Instant(1), FREE, 2)
+    assert selector.matches(entry(0)) is meant
+    assert selector.matches(head) is meant
+
+
+@pytest.mark.parametrize("fields", [{"pattern": ""}, {"pattern": "\n"}, {"kind": ""}, {"tag": "x" * 129}])
+def test_selectors_that_are_refused(fields: dict[str, str]) -> None:
+    """What can mean nothing is no selector."""
+    with pytest.raises(PatternError):
+        Selector(**fields)
+
+
+def test_selectors_in_the_log() -> None:
+    """As text a selector says what it means, and `*` for everything."""
+    assert str(Selector()) == "*"
+    assert str(Selector(pattern="a*", tenant="acme")) == "pattern=a* tenant=acme"
+
+
+def test_only_what_is_older_is_forbidden() -> None:
+    """What was bought under an older sequence is dead, also if it is committed later; what comes after lives."""
+    barrier = Barrier(7).raised(Selector(), now=NOW, reason="test")
+    assert barrier.sequence == 8
+    assert barrier.forbids(entry(7))
+    assert not barrier.forbids(entry(8))
+
+
+def test_each_open_selector_counts_from_its_own_sequence() -> None:
+    """An invalidation of videos does not kill an image that was bought between two invalidations of images."""
+    barrier = NONE.raised(Selector(kind="image"), now=NOW, reason="1").raised(
+        Selector(kind="video"), now=NOW, reason="2"
+    )
+    assert [barrier.forbids(entry(sequence)) for sequence in (0, 1, 2)] == [True, False, False]
+    video = Label("video", "acme", "generic")
+    assert [barrier.forbids(entry(sequence, video)) for sequence in (0, 1, 2)] == [True, True, False]
+
+
+def test_an_invalidation_stays_open_until_it_is_swept_and_no_purchase_can_be_under_way() -> None:
+    """Neither time alone nor the sweep alone closes it; both together do, at the next one."""
+    raised = NONE.raised(Selector(kind="image"), now=NOW, reason="1")
+    swept = raised.progressed(1, deleted=5, swept=True)
+    late = Instant(NOW + OPEN_FOR)
+
+    def sequences(barrier: Barrier, now: int) -> list[int]:
+        return [one.sequence for one in barrier.raised(Selector(tag="x"), now=Instant(now), reason="2").open]
+
+    assert sequences(raised, late) == [1, 2]
+    assert sequences(swept, late - 1) == [1, 2]
+    assert sequences(swept, late) == [2]
+
+
+def test_progress_is_noted() -> None:
+    """How many are deleted and whether it is done stands in the barrier; what is not open is left alone."""
+    barrier = NONE.raised(Selector(), now=NOW, reason="why")
+    assert [one.sequence for one in barrier.unswept()] == [1]
+    assert barrier.progressed(9, deleted=1, swept=True) == barrier
+    barrier = barrier.progressed(1, deleted=3, swept=True)
+    found = barrier.find(1)
+    assert found is not None
+    assert (found.deleted, found.swept, found.reason, found.at) == (3, True, "why", NOW)
+    assert list(barrier.unswept()) == []
+    assert barrier.find(2) is None
+
+
+def test_too_many_open_selectors_collapse_into_everything() -> None:
+    """The barrier stays small; what it loses is answers, never correctness."""
+    barrier = NONE
+    for number in range(MOST):
+        barrier = barrier.raised(Selector(tag=f"t{number}"), now=NOW, reason="r")
+    assert len(barrier.open) == MOST
+    assert not barrier.forbids(entry(0))
+    barrier = barrier.raised(Selector(tag="one more"), now=NOW, reason="r")
+    assert [(one.sequence, one.selector) for one in barrier.open] == [(MOST + 1, Selector())]
+    assert barrier.forbids(entry(MOST))
+    assert not barrier.forbids(entry(MOST + 1))
+
+
+WORDS = st.text(st.characters(codec="utf-8", min_codepoint=32, exclude_characters="\x7f"), min_size=1, max_size=5)
+SELECTORS = st.builds(Selector, *[st.none() | WORDS] * 5)
+ACTS = st.lists(
+    st.tuples(SELECTORS, st.integers(0, 3 * OPEN_FOR), st.booleans()), max_size=8
+)  # (raise this, this much later, and sweep it)
+
+
+def played(acts: list[tuple[Selector, int, bool]]) -> list[Barrier]:
+    """The barriers that came of *acts*, one after the other."""
+    barriers, now = [NONE], NOW
+    for selector, later, sweep in acts:
+        now = Instant(now + later)
+        barrier = barriers[-1].raised(selector, now=now, reason="r")
+        barriers.append(barrier.progressed(barrier.sequence, deleted=0, swept=True) if sweep else barrier)
+    return barriers
+
+
+@given(ACTS)
+def test_a_barrier_survives_being_stored(acts: list[tuple[Selector, int, bool]]) -> None:
+    """Encoded and decoded it is the same."""
+    for barrier in played(acts):
+        assert decode(encode(barrier)) == barrier
+
+
+@given(ACTS, st.integers(0, 8))
+def test_what_is_forbidden_stays_forbidden_until_swept(acts: list[tuple[Selector, int, bool]], sequence: int) -> None:
+    """Without a sweep, no later invalidation brings back what an earlier one has killed."""
+    one, dead = entry(sequence), False
+    for barrier in played([(selector, later, False) for selector, later, _ in acts]):
+        assert barrier.forbids(one) or not dead
+        dead = barrier.forbids(one)
+
+
+def test_an_empty_store_forbids_nothing() -> None:
+    """No record means that nobody has ever cleared anything."""
+    assert decode(None) == NONE
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"sequence": "1"}',
+        b'{"sequence": 1, "open": [{}]}',
+        b'{"sequence": 1, "open": [{"sequence": 1, "selector": {"pattern": ""}, "at": 1, "reason": ""}]}',
+        b'{"sequence": 1, "more": ' + b"[" * 50_000,
+    ],
+)
+def test_junk_is_refused(stored: bytes) -> None:
+    """What is no barrier forbids nothing silently: it is refused, as what it forbade is unknown."""
+    with pytest.raises(EntryRefused, match="barrier"):
+        decode(stored)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_barrier_or_refused(stored: bytes) -> None:
+    """Whatever lies there, nothing else is raised."""
+    with contextlib.suppress(EntryRefused):
+        decode(stored)
