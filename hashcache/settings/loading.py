@@ -1,0 +1,162 @@
+"""
+Environment -> Settings, or every problem at once.
+
+Rule 1: an empty or blank value means unset.
+Rule 2: an unknown HASHCACHE_ name is a problem: a typo must not silently mean the default.
+Rule 3: all problems are reported together, a line each; whoever starts a server wants to mend them in one go.
+Rule 4: a message names the setting, says what it must be and shows an example; it never repeats a secret's value.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hashcache.core.content import Kind
+from hashcache.core.errors import SettingsError
+from hashcache.settings import addresses
+from hashcache.settings.addresses import Parts
+from hashcache.settings.knobs import KNOBS, PROVIDERS, Knob
+from hashcache.settings.model import Generic, Settings
+from hashcache.settings.shapes import Malformed
+
+#: Kubernetes injects the first two for a Service called hashcache; the others are the tests' and the command line's.
+FOREIGN = ("HASHCACHE_SERVICE_", "HASHCACHE_PORT", "HASHCACHE_TEST_")
+_COMMAND_LINE = frozenset({"HASHCACHE_URL", "HASHCACHE_API_KEY"})
+_SHOWN = 60
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """
+    The settings that *environ* holds. Variables that are none of ours are ignored.
+
+    Raises:
+        SettingsError: something is unknown, malformed or contradictory; one line a problem.
+    """
+    problems = _unknown(environ)
+    values: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    for knob in KNOBS:
+        text = environ.get(knob.name, "").strip()
+        if text:
+            given[knob.into] = knob.name
+        try:
+            values[knob.into] = _read(knob, text)
+        except Malformed as malformed:
+            problems.append(_problem(knob, text, malformed))
+    problems += [
+        problem
+        for needed, check in _CHECKS
+        if all(knob.into in values for knob in KNOBS if knob.into.startswith(needed))
+        for problem in check(values, given)
+    ]
+    if problems:
+        raise SettingsError("\n".join(problems))
+    store, store_from = _store(values)
+    plain = {name: value for name, value in values.items() if "." not in name}
+    plain |= {name: plain[name] or () for name in ("secrets", "api_keys")}
+    return Settings(**plain, store=store, store_from=store_from, providers=_providers(values), generic=_generic(values))
+
+
+def _read(knob: Knob, text: str) -> Any:
+    if not text:
+        return None if knob.default is None else knob.read(knob.default)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # what is not UTF-8 in the environment arrives as lone surrogates (PEP 383)
+        raise Malformed("must be UTF-8") from None
+    return knob.read(text)
+
+
+def _problem(knob: Knob, text: str, malformed: Malformed) -> str:
+    if knob.secret:
+        return f"{knob.name} {malformed}; for example {knob.name}={knob.example}"
+    shown = ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+    return f"{knob.name} {malformed}, not {shown}; for example {knob.name}={knob.example}"
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = {knob.name for knob in KNOBS} | _COMMAND_LINE
+    problems = []
+    for name in sorted(environ):
+        if name == "HASHCACHE_PORT" and environ[name].isdecimal():  # Kubernetes would write tcp://address:port
+            problems.append("HASHCACHE_PORT is no setting of hashcache; did you mean PORT?")
+        elif name.startswith("HASHCACHE_") and name not in known and not name.startswith(FOREIGN):
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            advice = f"did you mean {near[0]}?" if near else "docs/settings.md lists all settings"
+            problems.append(f"{ascii(name)[1:-1]} is no setting of hashcache; {advice}")
+    return problems
+
+
+def _check_store(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
+    try:
+        store = _store(values)[0]
+    except SettingsError as error:
+        return [str(error)]
+    if values["redis_ca"] is not None and store.startswith("redis:"):
+        return ["HASHCACHE_REDIS_CA is set, but the store is redis:// without TLS; use rediss://"]
+    return []
+
+
+def _check_generic(values: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:
+    if values["generic.url"] is not None:
+        return []
+    uses = [kind.value for kind, names in _providers(values).items() if "generic" in names]
+    about = [name for into, name in given.items() if into.startswith("generic.")]
+    if not uses and not about:
+        return []
+    why = f"generic is the provider of {', '.join(uses)}" if uses else f"{about[0]} is set"
+    example = next(knob.example for knob in PROVIDERS if knob.into == "generic.url")
+    return [f"HASHCACHE_GENERIC_URL is missing, but {why}; for example HASHCACHE_GENERIC_URL={example}"]
+
+
+def _check_upload(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
+    """An upload that the limit allows must fit the budget, or "try again later" would be a lie."""
+    most, budget = values["max_upload"], values["upload_budget"]
+    if most <= budget:
+        return []
+    return [f"HASHCACHE_MAX_UPLOAD ({most} bytes) must not be more than HASHCACHE_UPLOAD_BUDGET ({budget} bytes)"]
+
+
+#: What each value alone does not show: (the beginnings of the values that a check needs, the check).
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], Mapping[str, str]], list[str]]], ...] = (
+    (("store.", "redis_ca"), _check_store),
+    (("generic.", "provider."), _check_generic),
+    (("max_upload", "upload_budget"), _check_upload),
+)
+
+
+def _store(values: Mapping[str, Any]) -> tuple[str, str]:
+    """The store's URL and the variable it came from."""
+    part = {name: values[f"store.{name}"] for name in ("host", "port", "username", "password", "database", "tls")}
+    parts = Parts(**part)
+    urls = [(values["store.url"], "HASHCACHE_STORE"), (values["store.redis_url"], "REDIS_URL")]
+    said = [(url, name) for url, name in urls if url is not None]
+    if len(said) == 2 and not addresses.same_store(said[0][0], said[1][0]):
+        raise SettingsError(_disagree("HASHCACHE_STORE", "REDIS_URL"))
+    if said:
+        if addresses.contradicted(said[0][0], parts):
+            raise SettingsError(_disagree(said[0][1], "REDIS_HOST and its like"))
+        return said[0]
+    if not parts.wanted:
+        return addresses.DEFAULT, "default"
+    try:
+        return parts.compose().url, "REDIS_HOST"
+    except Malformed as malformed:
+        raise SettingsError(f"REDIS_HOST {malformed}; for example REDIS_HOST=redis.internal") from None
+
+
+def _disagree(one: str, other: str) -> str:
+    return f"{one} and {other} name different stores; unset one (an empty value will do), for example {one}="
+
+
+def _providers(values: Mapping[str, Any]) -> dict[Kind, tuple[str, ...]]:
+    return {kind: values[f"provider.{kind.value}"] or values["provider.all"] for kind in Kind}
+
+
+def _generic(values: Mapping[str, Any]) -> Generic | None:
+    if values["generic.url"] is None:
+        return None
+    parts = {name.removeprefix("generic."): value for name, value in values.items() if name.startswith("generic.")}
+    return Generic(**parts | {"headers": parts["headers"] or {}})

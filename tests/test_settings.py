@@ -1,0 +1,555 @@
+"""Settings: what an operator may write, what becomes of it, and what a mistake is answered with."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import typing
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hashcache.core.content import Kind
+from hashcache.core.errors import SettingsError
+from hashcache.settings import KNOBS, ApiKey, Settings, is_loopback, load, read_env_file
+from hashcache.settings.shapes import duration, spell
+
+DIGEST = "6b1d2c9f0a4e8375c1f60d7b92a3e4585f0c1b6a7d8e9f30214355a6b7c8d9e0"
+OTHER_DIGEST = "0" * 63 + "1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 -- nobody binds there
+GENERIC = {"HASHCACHE_PROVIDER": "generic", "HASHCACHE_GENERIC_URL": "https://api.example.com/v1"}
+UPSTASH = "rediss://default:pw%40x@eu1-fox-12345.upstash.io:6379"
+steady = settings(deadline=None)  # an example is cheap, but a busy machine may make it wait
+
+
+def refusal(**environ: str) -> str:
+    """The message with which *environ* is refused."""
+    with pytest.raises(SettingsError) as caught:
+        load(environ)
+    return str(caught.value)
+
+
+def test_zero_configuration_works() -> None:
+    """Without a single variable there is a complete Settings, with the values of the contract."""
+    settings = load({})
+    assert (settings.environment, settings.store, settings.store_from) == (
+        "dev",
+        "sqlite:///./hashcache.sqlite3",
+        "default",
+    )
+    assert settings.providers == dict.fromkeys(Kind, ("provenance",))
+    assert (settings.generic, settings.paid, settings.public) == (None, False, False)
+    assert (settings.secrets, settings.api_keys, settings.admin_token) == ((), (), None)
+    assert (settings.redis_connections, settings.near_bytes, settings.max_entry) == (20, 64 * 10**6, 10**6)
+    assert (settings.media_ttl, settings.text_ttl) == (timedelta(days=7), timedelta(days=30))
+    assert (settings.provider_timeout, settings.video_timeout) == (timedelta(seconds=60), timedelta(seconds=180))
+    assert (settings.max_upload, settings.max_text, settings.upload_budget) == (200 * 10**6, 10**6, 10**9)
+    assert (settings.upload_idle, settings.upload_rate) == (timedelta(seconds=10), 1000)
+    assert (settings.lease, settings.grace) == (timedelta(seconds=8), timedelta(seconds=25))
+    assert (settings.host, settings.port, settings.workers) == (None, 8000, 1)
+
+
+def test_every_attribute_has_the_type_that_it_declares() -> None:
+    """With every example of the table at once, each attribute of Settings is of its declared type."""
+    environ = {knob.name: knob.example for knob in KNOBS if not knob.example.startswith("$(")}
+    environ |= {
+        "HASHCACHE_STORE": "",
+        "REDIS_URL": "",
+        "REDIS_TLS": "1",
+        "REDIS_PASSWORD": "p w",
+        "HASHCACHE_SECRET": "new-0123456789abcdef,old-0123456789abcdef",
+        "HASHCACHE_API_KEYS": f"shop:acme:user:{DIGEST}",
+        "HASHCACHE_ADMIN_TOKEN": "t0k3n-0123456789abcdef",
+    }
+    settings = load(environ)
+    for name, declared in typing.get_type_hints(Settings).items():
+        value = getattr(settings, name)
+        kinds = tuple(typing.get_origin(one) or one for one in typing.get_args(declared)) or (declared,)
+        origin = typing.get_origin(declared)
+        assert isinstance(value, origin if origin in (tuple, typing.get_origin(typing.Mapping[str, str])) else kinds)
+        assert value is not None, f"{name} has an example that means nothing"
+
+
+@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
+def test_a_default_and_an_example_are_of_the_shape_of_their_knob(knob) -> None:
+    """What the documentation shows can be pasted; where a command is shown, the command's text itself is refused."""
+    if knob.default is not None:
+        knob.read(knob.default)
+        assert knob.default != knob.example, "an example that changes nothing teaches nothing"
+    if not knob.example.startswith("$("):
+        knob.read(knob.example)
+    elif knob.name != "REDIS_PASSWORD":  # any text may be somebody's password
+        with pytest.raises(ValueError, match="must"):
+            knob.read(knob.example)
+
+
+@pytest.mark.parametrize("knob", [knob for knob in KNOBS if knob.name != "REDIS_PASSWORD"], ids=lambda knob: knob.name)
+def test_a_malformed_value_is_answered_with_name_shape_and_example(knob) -> None:
+    """The message names the setting, says what it must be, shows an example, and repeats only what is no secret."""
+    bad = "\x01 c0nfidential \\"
+    line = next(line for line in refusal(**{knob.name: bad}).splitlines() if line.startswith(f"{knob.name} must "))
+    assert line.endswith(f"; for example {knob.name}={knob.example}")
+    assert ("c0nfidential" in line) is not knob.secret
+
+
+def test_all_problems_are_reported_together_a_line_each() -> None:
+    """Who starts a server with five mistakes reads of five, not of one at a time."""
+    message = refusal(
+        HASHCACHE_LEASE="soon", HASHCACHE_MAX_TEXT="4M", HASHCACHE_SECRT="x", HASHCACHE_PROVIDER="generic", PORT="http"
+    )
+    assert [line.split(" ")[0] for line in message.splitlines()] == [
+        "HASHCACHE_SECRT",
+        "HASHCACHE_MAX_TEXT",
+        "HASHCACHE_LEASE",
+        "PORT",
+        "HASHCACHE_GENERIC_URL",
+    ]
+
+
+def test_an_unknown_name_is_an_error_that_suggests_the_nearest() -> None:
+    """A typo never silently means the default, and its value is not shown."""
+    assert refusal(HASHCACHE_SECRT="c0nfidential") == (
+        "HASHCACHE_SECRT is no setting of hashcache; did you mean HASHCACHE_SECRET?"
+    )
+    assert "docs/settings.md" in refusal(HASHCACHE_QQQQQQQQQQQQ="1")
+    assert "did you mean PORT?" in refusal(HASHCACHE_PORT="9000")
+
+
+def test_foreign_names_are_left_alone() -> None:
+    """What Kubernetes injects, what tests and the command line use, and what is nobody's does not disturb."""
+    assert load(
+        {
+            "HASHCACHE_SERVICE_HOST": "10.0.0.1",
+            "HASHCACHE_PORT": "tcp://10.0.0.1:8000",
+            "HASHCACHE_PORT_8000_TCP_PORT": "8000",
+            "HASHCACHE_TEST_SERVER": "granian",
+            "HASHCACHE_URL": "http://127.0.0.1:8000",
+            "HASHCACHE_API_KEY": "hc_x",
+            "REDIS_PORT": "tcp://10.0.0.2:6379",
+            "PATH": "/bin",
+        }
+    ) == load({})
+
+
+def test_an_empty_or_blank_value_means_unset() -> None:
+    """`REDIS_URL=` takes back what a file said, for every knob."""
+    assert load({knob.name: " " for knob in KNOBS}) == load({})
+
+
+def test_blanks_around_a_value_do_not_count() -> None:
+    """A secret that was mounted with its final newline is the same secret."""
+    assert load({"HASHCACHE_ADMIN_TOKEN": "t0k3n-0123456789abcdef\n"}).admin_token == "t0k3n-0123456789abcdef"
+
+
+def test_bytes_that_are_not_utf8_are_refused() -> None:
+    """What arrives as lone surrogates (PEP 383) is a problem with a name, not a traceback."""
+    assert refusal(HASHCACHE_SPOOL_DIR="/mnt/\udcff").startswith(
+        "HASHCACHE_SPOOL_DIR must be UTF-8, not '/mnt/\\udcff'"
+    )
+    assert "HASHCACHE_X\\udcff is no setting" in refusal(**{"HASHCACHE_X\udcff": "1"})
+
+
+def test_no_secret_is_in_repr() -> None:
+    """Settings can be logged: neither URL, headers, secrets, token nor digest shows."""
+    settings = load(
+        GENERIC
+        | {
+            "HASHCACHE_GENERIC_URL": "https://api.example.com/v1?key=c0nfidential",
+            "HASHCACHE_GENERIC_HEADERS": '{"X-Key": "c0nfidential"}',
+            "REDIS_URL": "redis://:c0nfidential@h",
+            "HASHCACHE_SECRET": "c0nfidential-0123456789",
+            "HASHCACHE_ADMIN_TOKEN": "c0nfidential-0123456789",
+            "HASHCACHE_API_KEYS": f"shop:acme:user:{DIGEST}",
+        }
+    )
+    assert "c0nfidential" not in repr(settings)
+    assert DIGEST not in repr(settings)
+    assert "store_from='REDIS_URL'" in repr(settings)
+
+
+def test_settings_are_frozen_and_travel_to_workers() -> None:
+    """Nobody changes them later; a worker process gets an equal copy."""
+    settings = load(GENERIC)
+    with pytest.raises(AttributeError):
+        settings.port = 1  # type: ignore[misc]  # that it cannot be done is the claim
+    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 -- our own bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("7d", timedelta(days=7)),
+        ("12h", timedelta(hours=12)),
+        ("1.5h", timedelta(minutes=90)),
+        ("90s", timedelta(seconds=90)),
+        ("90 s", timedelta(seconds=90)),
+        ("1000ms", timedelta(seconds=1)),
+        ("365d", timedelta(days=365)),
+    ],
+)
+def test_durations(text: str, expected: timedelta) -> None:
+    """A number and a unit."""
+    assert load({"HASHCACHE_MEDIA_TTL": text}).media_ttl == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["0s", "-1s", "7", "7D", "1w", "366d", "1e3s", "s", "\u0667d", "9999999999999d", "1d 2h"]
+)
+def test_what_is_no_duration(text: str) -> None:
+    """Zero, negative, over a year, without a unit or with a foreign one: refused."""
+    assert "HASHCACHE_MEDIA_TTL must be a duration" in refusal(HASHCACHE_MEDIA_TTL=text)
+
+
+@steady
+@given(st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(days=365)))
+def test_a_duration_spelled_is_read_back(length: timedelta) -> None:
+    """What our messages show of a bound is itself a valid setting."""
+    length -= timedelta(microseconds=length.microseconds % 1000)
+    assert duration(least=timedelta(milliseconds=1))(spell(length)) == length
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("200MB", 200 * 10**6),
+        ("200mb", 200 * 10**6),
+        ("64MiB", 64 * 2**20),
+        ("1.5GB", 1_500_000_000),
+        ("1KB", 1000),
+        ("1 KiB", 1024),
+        ("4096", 4096),
+        ("4096B", 4096),
+        ("0", 0),
+    ],
+)
+def test_sizes(text: str, expected: int) -> None:
+    """MB is 10^6, MiB is 2^20, a bare number is bytes."""
+    assert load({"HASHCACHE_NEAR_BYTES": text}).near_bytes == expected
+
+
+@pytest.mark.parametrize("text", ["64M", "64Mi", "-1", "1.0005KB", "1e6", "1 000", "lots", "9999TB", "0x10"])
+def test_what_is_no_size(text: str) -> None:
+    """A bare M could be either, and a part of a byte is nothing: refused."""
+    assert "HASHCACHE_NEAR_BYTES must be a number of bytes" in refusal(HASHCACHE_NEAR_BYTES=text)
+
+
+@pytest.mark.parametrize(
+    ("environ", "store", "came_from"),
+    [
+        ({"HASHCACHE_STORE": "off"}, "off", "HASHCACHE_STORE"),
+        ({"HASHCACHE_STORE": "memory://"}, "memory://", "HASHCACHE_STORE"),
+        ({"HASHCACHE_STORE": "sqlite:////a b/c%20d"}, "sqlite:////a b/c%20d", "HASHCACHE_STORE"),
+        ({"REDIS_URL": UPSTASH}, UPSTASH, "REDIS_URL"),
+        ({"HASHCACHE_STORE": "redis://h:1/2", "REDIS_URL": "redis://h:1/2"}, "redis://h:1/2", "HASHCACHE_STORE"),
+        ({"HASHCACHE_STORE": "redis://h", "REDIS_URL": "redis://default@H:6379/0"}, "redis://h", "HASHCACHE_STORE"),
+        ({"REDIS_HOST": "H"}, "redis://h:6379/0", "REDIS_HOST"),
+        ({"REDIS_HOST": "::1", "REDIS_PORT": "6380"}, "redis://[::1]:6380/0", "REDIS_HOST"),
+        ({"REDIS_HOST": "h", "REDIS_PORT": "tcp://10.0.0.1:7000"}, "redis://h:7000/0", "REDIS_HOST"),
+        (
+            {"REDIS_HOST": "h", "REDIS_PASSWORD": "p@:/ %#", "REDIS_DB": "3"},
+            "redis://:p%40%3A%2F%20%25%23@h:6379/3",
+            "REDIS_HOST",
+        ),
+        (
+            {"REDIS_HOST": "h", "REDIS_USERNAME": "me", "REDIS_PASSWORD": "p", "REDIS_TLS": "1"},
+            "rediss://me:p@h:6379/0",
+            "REDIS_HOST",
+        ),
+        ({"REDIS_URL": UPSTASH, "REDIS_HOST": "eu1-fox-12345.upstash.io"}, UPSTASH, "REDIS_URL"),
+        ({"REDIS_URL": UPSTASH, "REDIS_PASSWORD": "pw@x", "REDIS_TLS": "1"}, UPSTASH, "REDIS_URL"),
+    ],
+)
+def test_the_store(environ: dict[str, str], store: str, came_from: str) -> None:
+    """One URL comes out, and the variable that it came from; sources that agree may stand side by side."""
+    settings = load(environ)
+    assert (settings.store, settings.store_from) == (store, came_from)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"HASHCACHE_STORE": "memory://", "REDIS_URL": "redis://h"},
+        {"HASHCACHE_STORE": "off", "REDIS_HOST": "h"},
+        {"HASHCACHE_STORE": "redis://h/1", "REDIS_URL": "redis://h/2"},
+        {"REDIS_URL": "redis://h", "REDIS_HOST": "other"},
+        {"REDIS_URL": "redis://:c0nfidential@h", "REDIS_PASSWORD": "pw"},
+        {"REDIS_URL": "rediss://h", "REDIS_TLS": "0"},
+    ],
+)
+def test_two_stores_that_disagree_are_an_error(environ: dict[str, str]) -> None:
+    """Nobody guesses which one was meant; the message shows how to unset one, and no password."""
+    message = refusal(**environ)
+    assert "name different stores" in message
+    assert "an empty value will do" in message
+    assert "c0nfidential" not in message
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"REDIS_URL": "redis://:c0nfidential@x.upstash.io:6379"}, "rediss://"),
+        ({"REDIS_HOST": "x.Upstash.io", "REDIS_PASSWORD": "c0nfidential"}, "REDIS_TLS=1"),
+        ({"REDIS_URL": "https://x.upstash.io"}, "REST"),
+        ({"REDIS_URL": "redis-cli --tls -u redis://:c0nfidential@x.upstash.io:6379"}, "redis-cli"),
+        ({"REDIS_URL": "redis://:c0n/fidential@h"}, "percent-encode"),
+        ({"REDIS_URL": "redis://:c0n#fidential@h"}, "percent-encode"),
+        ({"REDIS_URL": "rediss://h?ssl_cert_reqs=none"}, "no options"),
+        ({"REDIS_URL": "redis://h:99999"}, "redis://user:password@host:port"),
+        ({"REDIS_URL": "redis://[::1"}, "redis://user:password@host:port"),
+        ({"REDIS_URL": "redis://h/one"}, "redis://user:password@host:port"),
+        ({"REDIS_URL": "redis://"}, "redis://user:password@host:port"),
+        ({"REDIS_URL": "sqlite:///x"}, "redis://user:password@host:port"),
+        ({"HASHCACHE_STORE": "redis+cluster://a:1,b:2"}, "not supported yet"),
+        ({"HASHCACHE_STORE": "rediss+sentinel://a:1/main/0"}, "not supported yet"),
+        ({"HASHCACHE_STORE": "sqlite://x"}, "sqlite:///path"),
+        ({"HASHCACHE_STORE": "sqlite:///"}, "must name a file"),
+        ({"HASHCACHE_STORE": "sqlite:///:memory:"}, "memory://"),
+        ({"HASHCACHE_STORE": "mysql://h"}, "sqlite:///path"),
+        ({"REDIS_PASSWORD": "c0nfidential"}, "REDIS_HOST must be set"),
+        ({"REDIS_HOST": "h", "REDIS_PORT": "tcp://10.0.0.1:0"}, "REDIS_PORT must be a port"),
+        ({"REDIS_URL": "redis://h", "HASHCACHE_REDIS_CA": "/ca.pem"}, "HASHCACHE_REDIS_CA is set"),
+    ],
+)
+def test_stores_that_are_refused(environ: dict[str, str], expected: str) -> None:
+    """The usual mistakes are answered with what to do, without the password."""
+    message = refusal(**environ)
+    assert expected in message
+    assert "fidential" not in message
+
+
+def test_providers_by_kind_in_order_of_fallback() -> None:
+    """The general setting counts for the kinds that have none of their own."""
+    settings = load(GENERIC | {"HASHCACHE_PROVIDER": "generic, provenance", "HASHCACHE_TEXT_PROVIDER": "provenance"})
+    assert settings.providers == {
+        Kind.IMAGE: ("generic", "provenance"),
+        Kind.VIDEO: ("generic", "provenance"),
+        Kind.TEXT: ("provenance",),
+    }
+    assert settings.paid
+    assert not load({"HASHCACHE_GENERIC_URL": "http://127.0.0.1:9"}).paid
+
+
+def test_generic() -> None:
+    """All that a paid HTTP API needs comes out parsed."""
+    generic = load(
+        GENERIC
+        | {
+            "HASHCACHE_GENERIC_HEADERS": '{"Authorization": "Bearer x"}',
+            "HASHCACHE_GENERIC_SCORE": "/a~1b/0",
+            "HASHCACHE_GENERIC_AI_ABOVE": "0.75",
+            "HASHCACHE_GENERIC_PRICE_USD": "0.01",
+            "HASHCACHE_GENERIC_TIMEOUT": "2s",
+        }
+    ).generic
+    assert generic is not None
+    assert (generic.url, generic.headers) == ("https://api.example.com/v1", {"Authorization": "Bearer x"})
+    assert (generic.file_field, generic.text_field, generic.concurrency) == ("file", "text", 8)
+    assert (generic.score, generic.version, generic.ai_above, generic.price) == ("/a~1b/0", None, 0.75, 10_000)
+    assert generic.timeout == timedelta(seconds=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HASHCACHE_PROVIDER", "openai"),
+        ("HASHCACHE_PROVIDER", "generic,"),
+        ("HASHCACHE_PROVIDER", "generic,generic"),
+        ("HASHCACHE_GENERIC_URL", "ftp://h"),
+        ("HASHCACHE_GENERIC_URL", "https://me:pw@h"),
+        ("HASHCACHE_GENERIC_URL", "https://"),
+        ("HASHCACHE_GENERIC_URL", "https://h:0"),
+        ("HASHCACHE_GENERIC_URL", "https://h/a b"),
+        ("HASHCACHE_GENERIC_HEADERS", "Authorization: x"),
+        ("HASHCACHE_GENERIC_HEADERS", '["a"]'),
+        ("HASHCACHE_GENERIC_HEADERS", '{"a": 1}'),
+        ("HASHCACHE_GENERIC_HEADERS", '{"a": "x\\r\\nb: y"}'),
+        ("HASHCACHE_GENERIC_HEADERS", '{"a b": "x"}'),
+        ("HASHCACHE_GENERIC_HEADERS", '{"a": "x", "A": "y"}'),
+        ("HASHCACHE_GENERIC_HEADERS", '{"Content-Length": "1"}'),
+        ("HASHCACHE_GENERIC_FILE_FIELD", 'a"b'),
+        ("HASHCACHE_GENERIC_SCORE", "score"),
+        ("HASHCACHE_GENERIC_SCORE", "/a~2"),
+        ("HASHCACHE_GENERIC_AI_ABOVE", "1.1"),
+        ("HASHCACHE_GENERIC_AI_ABOVE", "nan"),
+        ("HASHCACHE_GENERIC_AI_ABOVE", "."),
+        ("HASHCACHE_GENERIC_PRICE_USD", "-1"),
+        ("HASHCACHE_GENERIC_PRICE_USD", "0.0000001"),
+        ("HASHCACHE_GENERIC_CONCURRENCY", "0"),
+    ],
+)
+def test_providers_that_are_refused(name: str, value: str) -> None:
+    """What would fail at the first upload, or leak a credential into a log, is refused at the start."""
+    assert f"{name} must " in refusal(**GENERIC | {name: value})
+
+
+def test_generic_without_its_url_is_refused() -> None:
+    """Whether a kind uses it or only something is said about it."""
+    assert "generic is the provider of image, video" in refusal(
+        HASHCACHE_PROVIDER="generic", HASHCACHE_TEXT_PROVIDER="provenance"
+    )
+    assert "but HASHCACHE_GENERIC_SCORE is set" in refusal(HASHCACHE_GENERIC_SCORE="/s")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "short",
+        "change-me-change-me-please",
+        "changeme12345678",
+        "your_admin_token_here",
+        "Password12345678!",
+        "example-0123456789abcdef",
+        "<put a token here>",
+        "aaaaaaaaaaaaaaaaaaaaaaaa",
+        "has a blank in it 0123",
+        "café-0123456789abcdef",
+    ],
+)
+def test_weak_admin_tokens_are_refused(value: str) -> None:
+    """What is short, cannot be sent in a header, or stands in every guide is no token; it is not repeated either."""
+    message = refusal(HASHCACHE_ADMIN_TOKEN=value)
+    assert message.startswith("HASHCACHE_ADMIN_TOKEN must ")
+    assert value not in message
+
+
+def test_signing_secrets() -> None:
+    """The newest comes first; each is long enough, and none is there twice."""
+    new, old = "new-0123456789abcdef", "old-0123456789abcdef"
+    assert load({"HASHCACHE_SECRET": f"{new}, {old}"}).secrets == (new, old)
+    assert "at least 16" in refusal(HASHCACHE_SECRET=f"{new},old")
+    assert "once" in refusal(HASHCACHE_SECRET=f"{new},{new}")
+
+
+def test_api_keys() -> None:
+    """Each entry is name, tenant, role and the digest of a key."""
+    entries = f"shop:acme:user:{DIGEST}, ops:acme:admin:{OTHER_DIGEST}"
+    assert load({"HASHCACHE_API_KEYS": entries}).api_keys == (
+        ApiKey("shop", "acme", "user", DIGEST),
+        ApiKey("ops", "acme", "admin", OTHER_DIGEST),
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "shop:acme:user",
+        f"shop:acme:root:{DIGEST}",
+        f"Shop:acme:user:{DIGEST}",
+        f"shop::user:{DIGEST}",
+        f"shop:{'a' * 65}:user:{DIGEST}",
+        f"shop:acme:user:{DIGEST[:-1]}",
+        f"shop:acme:user:{DIGEST.upper()}",
+        "shop:acme:user:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        f"anonymous:acme:user:{DIGEST}",
+        f"admin-token:acme:admin:{DIGEST}",
+        f"shop:acme:user:{DIGEST},shop:acme:user:{OTHER_DIGEST}",
+        f"shop:acme:user:{DIGEST},other:acme:user:{DIGEST}",
+        f"shop:acme:user:{DIGEST},",
+    ],
+)
+def test_api_keys_that_are_refused(value: str) -> None:
+    """A wrong shape, a foreign role, the digest of nothing, a reserved name, or anything twice."""
+    assert refusal(HASHCACHE_API_KEYS=value).startswith("HASHCACHE_API_KEYS must ")
+
+
+def test_an_upload_that_is_allowed_fits_the_budget() -> None:
+    """A limit above the budget would answer "try again later" to what can never succeed."""
+    assert "HASHCACHE_MAX_UPLOAD (200000000 bytes)" in refusal(HASHCACHE_UPLOAD_BUDGET="100MB")
+    assert load({"HASHCACHE_UPLOAD_BUDGET": "1MB", "HASHCACHE_MAX_UPLOAD": "1MB"}).upload_budget == 10**6
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"])
+def test_loopback(host: str) -> None:
+    """Only this machine reaches it: a paid provider without keys is fine there."""
+    assert is_loopback(host)
+    load(GENERIC).check_address(host)
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "", "192.168.1.2", "localhost.example.com", "127.0.0.1.nip.io"])
+def test_strangers_do_not_spend_the_operators_money(host: str) -> None:
+    """Elsewhere a paid provider needs keys, or an operator who says that it is meant so; a free one needs nothing."""
+    assert not is_loopback(host)
+    with pytest.raises(SettingsError, match=r"HASHCACHE_API_KEYS.*HASHCACHE_PUBLIC=1"):
+        load(GENERIC).check_address(host)
+    load(GENERIC | {"HASHCACHE_PUBLIC": "1"}).check_address(host)
+    load(GENERIC | {"HASHCACHE_API_KEYS": f"shop:acme:user:{DIGEST}"}).check_address(host)
+    load({}).check_address(host)
+
+
+def test_an_admin_token_alone_lets_no_stranger_spend() -> None:
+    """It makes an administrator, but everybody without it would still be let in as anonymous."""
+    with pytest.raises(SettingsError):
+        load(GENERIC | {"HASHCACHE_ADMIN_TOKEN": "t0k3n-0123456789abcdef"}).check_address(EVERYWHERE)
+
+
+ENV_FILE = """\
+\ufeff# a comment
+PLAIN=value
+export EXPORTED = spaced out  # comment
+HASH=a#b
+EMPTY=
+ONLY_COMMENT= # nothing
+SINGLE='a "b" $HOME \\n # no comment' # comment
+DOUBLE="a 'b' $HOME \\n\\t\\"\\\\\\$ \\q # no comment"
+   INDENTED=x\r
+EQUALS=a=b==
+QUOTE_INSIDE=it's
+"""
+
+
+def test_an_env_file() -> None:
+    """Comments, export, both quotes, escapes, blanks, CRLF and a byte order mark are read; nothing is expanded."""
+    assert read_env_file(ENV_FILE) == {
+        "PLAIN": "value",
+        "EXPORTED": "spaced out",
+        "HASH": "a#b",
+        "EMPTY": "",
+        "ONLY_COMMENT": "",
+        "SINGLE": 'a "b" $HOME \\n # no comment',
+        "DOUBLE": "a 'b' $HOME \n\t\"\\$ \\q # no comment",
+        "INDENTED": "x",
+        "EQUALS": "a=b==",
+        "QUOTE_INSIDE": "it's",
+    }
+
+
+def test_an_env_file_with_mistakes() -> None:
+    """Each line that cannot be read is reported by its number, and no value is repeated."""
+    with pytest.raises(SettingsError) as caught:
+        read_env_file('A=1\nB=\'c0nfidential\nC="c0nfidential" tail\nc0nfidential\n1D=x\nA=2\n')
+    assert str(caught.value).splitlines() == [
+        ".env, line 2: the value of B needs one closing ' at its end",
+        '.env, line 3: the value of C needs one closing " at its end',
+        ".env, line 4: not of the form NAME=value",
+        ".env, line 5: not of the form NAME=value",
+        ".env, line 6: A is set already in line 1",
+    ]
+
+
+@steady
+@given(st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,9}", fullmatch=True), st.text(st.characters(codec="utf-8"))))
+def test_every_value_can_be_written_in_double_quotes(variables: dict[str, str]) -> None:
+    """Escaped as documented, any text comes back as it was."""
+    lines = []
+    for name, value in variables.items():
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+        lines.append(f'{name}="{escaped}"')
+    assert read_env_file("\n".join(lines)) == variables
+
+
+@steady
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """An env file of any bytes gives variables or a SettingsError, nothing else."""
+    with contextlib.suppress(SettingsError):
+        read_env_file(text)
+
+
+@steady
+@given(st.sampled_from(KNOBS), st.text(max_size=40))
+def test_any_value_is_read_or_refused(knob, text: str) -> None:
+    """A setting of any text gives Settings or a SettingsError, nothing else."""
+    with contextlib.suppress(SettingsError):
+        load({knob.name: text})
