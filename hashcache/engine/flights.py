@@ -1,0 +1,94 @@
+"""
+One running task per key in this process; callers join it, none owns it.
+
+Rule 1: a flight belongs to the service: a caller who leaves cancels nothing, not even the last one.
+Rule 2: an invalidation detaches the flights it means: whoever comes later starts afresh, and is never given
+        what was being bought when it was cleared.
+Rule 3: at the end flights are waited for, within a bound, and only then cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from hashcache.core.barrier import Selector
+from hashcache.core.entry import Label
+from hashcache.core.key import Key
+from hashcache.core.outcome import Outcome
+
+
+class Flight:
+    """One load under way. *keep*: whether anybody in it wants the answer kept."""
+
+    def __init__(self, key: Key, label: Label, *, keep: bool) -> None:
+        self.key = key
+        self.label = label
+        self.keep = keep
+        self.task: asyncio.Task[Outcome] | None = None
+
+    async def wait(self, patience: timedelta) -> Outcome:
+        """
+        The outcome of the flight, which goes on whatever happens to the caller.
+
+        Raises:
+            TimeoutError: *patience* is over.
+        """
+        if self.task is None:
+            raise RuntimeError("a flight is waited for before it started")
+        async with asyncio.timeout(patience.total_seconds()):
+            return await asyncio.shield(self.task)
+
+
+class Flights:
+    """The flights of this process."""
+
+    def __init__(self) -> None:
+        self._open: dict[Key, Flight] = {}
+        self._tasks: set[asyncio.Task[Outcome]] = set()
+
+    def find(self, key: Key) -> Flight | None:
+        """The flight of *key* that may be joined."""
+        return self._open.get(key)
+
+    def start(self, flight: Flight, fly: Callable[[Flight], Awaitable[Outcome]]) -> None:
+        """Let *flight* begin. There must be no other that may be joined."""
+
+        async def run() -> Outcome:
+            return await fly(flight)
+
+        task = asyncio.create_task(run(), name=f"flight {flight.key.logical}")
+        flight.task = task
+        self._open[flight.key] = flight
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._landed(flight, done))
+
+    def detach(self, selector: Selector) -> None:
+        """Nobody joins the flights that *selector* means any more; they go on."""
+        for key in [key for key, flight in self._open.items() if selector.matches(flight)]:
+            del self._open[key]
+
+    def detach_key(self, key: Key) -> None:
+        """Nobody joins the flight of *key* any more; it goes on."""
+        self._open.pop(key, None)
+
+    async def drain(self, grace: timedelta) -> int:
+        """Wait until all flights have landed, for *grace* at most; cancel the rest. How many were cancelled."""
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(set(self._tasks), timeout=grace.total_seconds())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        return len(late)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def _landed(self, flight: Flight, task: asyncio.Task[Outcome]) -> None:
+        self._tasks.discard(task)
+        if self._open.get(flight.key) is flight:
+            del self._open[flight.key]
+        if not task.cancelled():
+            task.exception()  # everybody may have left: an exception that nobody awaits is not a fault of the loop

@@ -1,0 +1,143 @@
+"""
+Forgetting, at once and everywhere: raise the barrier first, sweep the keys afterwards.
+
+Rule 1: when `invalidate` returns, nobody is given what was meant, also not by a purchase that was under way.
+Rule 2: the sweep removes an entry only if it is still the one it judged: what was bought meanwhile stays.
+Rule 3: how far a sweep is stands in the barrier, so every process can tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hashcache.core.barrier import Invalidation, Selector
+from hashcache.core.errors import StoreUnavailable
+from hashcache.core.key import Key
+from hashcache.engine.cache import Cache
+from hashcache.ports import Store
+
+PAGE = 500
+#: How long whoever clears waits for the keys to be gone before he is told to ask again.
+SOON = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """One invalidation: its *sequence* (None for a dry run), entries *deleted* so far, whether the sweep is *done*."""
+
+    sequence: int | None
+    deleted: int
+    done: bool
+
+
+class Invalidations:
+    """What forgets the entries of *cache*."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._store: Store = cache.store
+        self._sweeps: dict[int, asyncio.Task[int]] = {}
+
+    async def forget(self, keys: list[Key]) -> int:
+        """
+        Forget these keys; how many entries there were.
+
+        Raises:
+            StoreUnavailable: the store is away: this process has forgotten them, others may not have.
+        """
+        for key in keys:
+            self._cache.near.drop(key)
+            self._cache.flights.detach_key(key)
+        return await self._store.forget(keys)
+
+    async def count(self, selector: Selector) -> int:
+        """How many living entries *selector* means now."""
+        barrier, now = await self._store.barrier(), self._store.now()
+        seen: set[Key] = set()
+        cursor: str | None = None
+        while True:
+            page = await self._store.scan(cursor, PAGE)
+            seen.update(
+                head.key
+                for head in page.heads
+                if head.expires > now and selector.matches(head) and not barrier.forbids(head)
+            )
+            cursor = page.cursor
+            if cursor is None:
+                return len(seen)
+
+    async def invalidate(self, selector: Selector, *, reason: str, within: timedelta = SOON) -> Cleared:
+        """
+        Forget everything that *selector* means, as of now; wait *within* for the keys to be gone.
+
+        Raises:
+            StoreUnavailable: the store is away and nothing was cleared there.
+        """
+        self._cache.near.invalidate(selector)
+        barrier = await self._store.forbid(selector, reason)
+        self._cache.saw(barrier)
+        # Only now: a flight that began before the barrier was raised carries an older sequence, so it is dead;
+        # one that begins from here on reads the new barrier.
+        self._cache.near.invalidate(selector)
+        self._cache.flights.detach(selector)
+        task = self._sweep_later(barrier.sequence)
+        done, _ = await asyncio.wait({task}, timeout=within.total_seconds())
+        if done and task.exception() is None:
+            return Cleared(barrier.sequence, task.result(), done=True)
+        found = await self.find(barrier.sequence)
+        return Cleared(barrier.sequence, found.deleted if found else 0, done=False)
+
+    async def find(self, sequence: int) -> Invalidation | None:
+        """How far that invalidation is; None when it is unknown or long done."""
+        return (await self._store.barrier()).find(sequence)
+
+    async def resume(self) -> None:
+        """Go on with sweeps that a process left undone. Does nothing while the store is away."""
+        try:
+            barrier = await self._store.barrier()
+        except StoreUnavailable:
+            return
+        for one in barrier.unswept():
+            self._sweep_later(one.sequence)
+
+    async def settled(self) -> None:
+        """Wait until no sweep runs in this process."""
+        await asyncio.gather(*self._sweeps.values(), return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop sweeping; what is left undone is resumed by the next process."""
+        sweeps = list(self._sweeps.values())
+        for task in sweeps:
+            task.cancel()
+        await asyncio.gather(*sweeps, return_exceptions=True)
+
+    def _sweep_later(self, sequence: int) -> asyncio.Task[int]:
+        task = asyncio.create_task(self._sweep(sequence), name=f"sweep {sequence}")
+        self._sweeps[sequence] = task
+        task.add_done_callback(lambda done: self._swept(sequence, done))
+        return task
+
+    def _swept(self, sequence: int, task: asyncio.Task[int]) -> None:
+        self._sweeps.pop(sequence, None)
+        if not task.cancelled():
+            task.exception()  # a store that went away in the middle: resumed at the next start
+
+    async def _sweep(self, sequence: int) -> int:
+        """Remove what the invalidation *sequence* forbids, page by page; how many entries."""
+        barrier = await self._store.barrier()
+        one = barrier.find(sequence)
+        # None: collapsed into a younger one that selects everything, whose own sweep removes these too.
+        deleted = 0
+        cursor: str | None = None
+        while one is not None:
+            page = await self._store.scan(cursor, PAGE)
+            doomed = [head for head in page.heads if head.sequence < sequence and one.selector.matches(head)]
+            if doomed:
+                deleted += await self._store.remove(doomed)
+            cursor = page.cursor
+            await self._store.progress(sequence, deleted=deleted, swept=cursor is None)
+            if cursor is None:
+                break
+        return deleted

@@ -1,0 +1,90 @@
+"""What the tests of the engine share: a store in memory on a clock of our own, caches on it, and a shop."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from hashcache.core.content import Kind
+from hashcache.core.entry import Label
+from hashcache.core.envelope import Envelope
+from hashcache.core.key import Key, Names, Question
+from hashcache.engine.cache import Cache
+from hashcache.engine.near import Near
+from hashcache.stores.memory import MemoryStore
+from tests.harness.away import CutOff
+from tests.harness.clock import HandClock
+from tests.harness.loads import Shop
+
+LABEL = Label("image", "default", "shop")
+
+
+def key_of(number: int = 0) -> Key:
+    """The key of the content *number*."""
+    return Key.of(f"{number:064x}", Question(Kind.IMAGE, "default", "shop", "model"))
+
+
+@dataclass
+class Heard:
+    """An observer of the store's coming and going."""
+
+    changes: list[bool] = field(default_factory=list)
+
+    def store(self, *, available: bool, reason: str) -> None:
+        """Note it; whoever is away says why."""
+        assert available or reason
+        self.changes.append(available)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """Time in the test's hand."""
+    return HandClock()
+
+
+@pytest.fixture
+def store(clock: HandClock) -> CutOff:
+    """One store for all caches of a test."""
+    envelope = Envelope(most=1_000_000)
+    return CutOff(MemoryStore(names=Names("test"), envelope=envelope, clock=clock, most=10_000_000))
+
+
+@pytest.fixture
+def heard() -> Heard:
+    """What the observer of all caches of a test heard."""
+    return Heard()
+
+
+@pytest.fixture
+def make_cache(store: CutOff, heard: Heard) -> Callable[[], Cache]:
+    """A maker of caches: each stands for a process of its own."""
+    numbers = itertools.count()
+
+    def make() -> Cache:
+        process = next(numbers)
+        tokens = itertools.count()
+        return Cache(
+            store,  # type: ignore[arg-type]  # it passes every verb on to the store it wraps
+            Near(1_000_000),
+            token=lambda: f"process-{process}-{next(tokens)}",
+            observer=heard,
+        )
+
+    return make
+
+
+@pytest.fixture
+def cache(make_cache: Callable[[], Cache]) -> Cache:
+    """One process."""
+    return make_cache()
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """Where answers are bought; its gate is open."""
+    shop = Shop()
+    shop.gate.set()
+    return shop

@@ -1,0 +1,172 @@
+"""Forgetting: at once, also for what is being bought; swept afterwards, and only what was meant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from hashcache.core.barrier import Selector
+from hashcache.core.entry import Label
+from hashcache.core.errors import StoreUnavailable
+from hashcache.core.outcome import Outcome, Status
+from hashcache.core.policy import Policy
+from hashcache.engine.cache import Cache
+from hashcache.engine.invalidation import Cleared, Invalidations
+from tests.engine.conftest import LABEL, key_of
+from tests.harness.away import CutOff
+from tests.harness.loads import Shop
+from tests.harness.turns import until_waiting
+
+POLICY = Policy(ttl=timedelta(days=7), poll=timedelta(milliseconds=1), longest_poll=timedelta(milliseconds=5))
+ALL = Selector(pattern="*")
+
+
+async def ask(cache: Cache, shop: Shop, number: int = 0, label: Label = LABEL) -> Outcome:
+    """One caller's question about the content *number*."""
+    return await cache.get_or_load(key_of(number), label, POLICY, shop.load())
+
+
+async def test_a_clear_forgets_and_counts(cache: Cache, shop: Shop) -> None:
+    """What was there is bought again; the number is that of the entries."""
+    for number in range(7):
+        await ask(cache, shop, number)
+    assert await Invalidations(cache).invalidate(ALL, reason="test") == Cleared(1, 7, done=True)
+    assert (await ask(cache, shop)).status is Status.MISS
+
+
+async def test_a_selector_forgets_only_what_it_means(cache: Cache, shop: Shop) -> None:
+    """By kind, tenant and provider; the others stay hits."""
+    await ask(cache, shop, 1, Label("image", "a", "shop"))
+    await ask(cache, shop, 2, Label("video", "a", "shop"))
+    await ask(cache, shop, 3, Label("video", "b", "other"))
+    cleared = await Invalidations(cache).invalidate(Selector(kind="video", tenant="a"), reason="")
+    assert cleared.deleted == 1
+    found = [(await cache.look([key_of(number)])).outcome is not None for number in (1, 2, 3)]
+    assert found == [True, False, True]
+
+
+async def test_what_is_being_bought_is_forgotten_too(cache: Cache, shop: Shop) -> None:
+    """Who waits gets the old answer, but it is never served to anybody who asks after the clear returned."""
+    shop.gate.clear()
+    old = asyncio.create_task(ask(cache, shop))
+    await shop.entered.wait()
+    await Invalidations(cache).invalidate(ALL, reason="")
+    shop.gate.set()
+    assert (await old).entry.payload == b'{"bought":1}'
+    assert (await ask(cache, shop)).entry.payload == b'{"bought":2}'
+
+
+async def test_a_caller_after_the_clear_does_not_join_the_old_flight(cache: Cache, shop: Shop) -> None:
+    """He starts afresh although the old purchase is still running, and is given an answer of his own."""
+    shop.gate.clear()
+    old = asyncio.create_task(ask(cache, shop))
+    await shop.entered.wait()
+    await Invalidations(cache).invalidate(ALL, reason="")
+    new = asyncio.create_task(ask(cache, shop))
+    shop.gate.set()
+    assert (await old).entry.payload == b'{"bought":1}'
+    assert (await new).entry.payload == b'{"bought":2}'
+
+
+async def test_another_process_forgets_at_once(make_cache: Callable[[], Cache], shop: Shop) -> None:
+    """The barrier lies in the store: whoever reads there sees it."""
+    one, two = make_cache(), make_cache()
+    await ask(one, shop)
+    assert (await ask(two, shop)).status is Status.HIT
+    await Invalidations(one).invalidate(ALL, reason="")
+    assert (await ask(two, shop)).status is Status.MISS
+
+
+async def test_a_key_that_is_forgotten_stays_forgotten(cache: Cache, shop: Shop) -> None:
+    """A purchase that was under way when its key was forgotten is not stored."""
+    shop.gate.clear()
+    old = asyncio.create_task(ask(cache, shop))
+    await shop.entered.wait()
+    assert await Invalidations(cache).forget([key_of()]) == 0
+    shop.gate.set()
+    assert (await old).stored is False
+    assert (await cache.look([key_of()])).outcome is None
+    assert (await ask(cache, shop)).status is Status.MISS
+    assert await Invalidations(cache).forget([key_of()]) == 1
+
+
+async def test_a_dry_run_forgets_nothing(cache: Cache, shop: Shop) -> None:
+    """It counts the living entries that are meant."""
+    for number in range(3):
+        await ask(cache, shop, number)
+    invalidations = Invalidations(cache)
+    assert await invalidations.count(ALL) == 3
+    assert await invalidations.count(Selector(kind="text")) == 0
+    assert (await ask(cache, shop)).status is Status.HIT
+
+
+async def test_a_clear_without_the_store_claims_nothing(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """It raises; this process forgets what it has in near memory."""
+    await ask(cache, shop)
+    store.away = True
+    with pytest.raises(StoreUnavailable):
+        await Invalidations(cache).invalidate(ALL, reason="")
+    assert (await cache.look([key_of()])).outcome is None
+    store.away = False
+    assert (await cache.look([key_of()])).outcome is not None
+
+
+async def test_a_sweep_that_stopped_is_resumed(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """A process that ends in the middle leaves a barrier; the next one removes the keys."""
+    await ask(cache, shop)
+    barrier = await store.forbid(ALL, "test")
+    assert not barrier.open[-1].swept
+    invalidations = Invalidations(cache)
+    await invalidations.resume()
+    await invalidations.settled()
+    found = await invalidations.find(barrier.sequence)
+    assert found is not None
+    assert (found.swept, found.deleted) == (True, 1)
+
+
+async def test_a_slow_sweep_is_told_as_not_done(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """Whoever clears is not kept waiting for the keys: he learns that it goes on, and can ask how far it is."""
+    await ask(cache, shop)
+    go_on = asyncio.Event()
+
+    async def hold() -> None:
+        await go_on.wait()
+
+    store.before["remove"] = hold
+    invalidations = Invalidations(cache)
+    cleared = await invalidations.invalidate(ALL, reason="", within=timedelta(milliseconds=10))
+    assert cleared == Cleared(1, 0, done=False)
+    assert (await cache.look([key_of()])).outcome is None
+    go_on.set()
+    await invalidations.settled()
+    found = await invalidations.find(1)
+    assert found is not None
+    assert (found.swept, found.deleted) == (True, 1)
+
+
+async def test_a_caller_after_a_forget_does_not_join_the_old_flight(cache: Cache, shop: Shop) -> None:
+    """One key forgotten is like a clear: whoever asks afterwards is given an answer of his own."""
+    shop.gate.clear()
+    old = asyncio.create_task(ask(cache, shop))
+    await shop.entered.wait()
+    await Invalidations(cache).forget([key_of()])
+    new = asyncio.create_task(ask(cache, shop))
+    await until_waiting([new])
+    shop.gate.set()
+    assert (await old).entry.payload == b'{"bought":1}'
+    assert (await new).entry.payload == b'{"bought":2}'
+
+
+async def test_near_memory_heeds_a_clear_that_another_process_made(
+    make_cache: Callable[[], Cache], shop: Shop, store: CutOff
+) -> None:
+    """A process that has seen the barrier does not serve what it forbids, also once the store is away."""
+    one, two = make_cache(), make_cache()
+    await ask(two, shop)
+    await Invalidations(one).invalidate(ALL, reason="")
+    await two.look([key_of(1)])
+    store.away = True
+    assert (await ask(two, shop)).status is Status.MISS
