@@ -4,9 +4,12 @@ Selectors, and what an invalidation forbids to be served or stored.
 Rule 1: an invalidation raises the sequence and leaves its selector here; it deletes nothing. From that moment
         every entry that carries an older sequence and is selected is dead, wherever it lies.
 Rule 2: an entry carries the sequence read *before* it was bought, so a purchase that was under way is dead too.
-Rule 3: the sweep removes the dead later; until it is done, and OPEN_FOR longer, the selector stays open.
-Rule 4: at most MOST selectors are open; beyond, all collapse into one that selects everything. That loses
-        answers, never correctness.
+Rule 3: the sweep removes the dead later. A selector stays open until it is swept, and for OPEN_FOR after it was
+        raised, because purchases that were under way then are still to come.
+Rule 4: a purchase that is older than the youngest selector that was dropped (the *floor*) is refused at its commit:
+        nobody knows any more whether it is forbidden.
+Rule 5: at most MOST selectors are open. Beyond, the oldest that are swept are dropped early; if that is not enough,
+        all collapse into one that selects everything. That loses answers, never correctness.
 
     1: read barrier (7), claim, buy ...      2: clear -> sequence 8      1: ... commit, sequence 7
     whoever reads that entry sees 7 < 8 and a matching selector: dead.
@@ -82,46 +85,55 @@ class Invalidation(msgspec.Struct, frozen=True):
 
 
 class Barrier(msgspec.Struct, frozen=True):
-    """The sequence now, and the invalidations that still forbid something, oldest first."""
+    """The sequence now, the invalidations that still forbid something, oldest first, and the last one dropped."""
 
     sequence: int = 0
     open: tuple[Invalidation, ...] = ()
+    floor: int = 0
 
     def forbids(self, entry: Entry | Head) -> bool:
         """Whether *entry* is dead: selected by an invalidation younger than itself."""
         return any(one.sequence > entry.sequence and one.selector.matches(entry) for one in self.open)
+
+    def refuses(self, entry: Entry) -> bool:
+        """Whether *entry*, just bought, may not be stored: forbidden, or too old to tell."""
+        return entry.sequence < self.floor or self.forbids(entry)
 
     def find(self, sequence: int) -> Invalidation | None:
         """The invalidation with this sequence, while it is open."""
         return next((one for one in self.open if one.sequence == sequence), None)
 
     def raised(self, selector: Selector, *, now: Instant, reason: str) -> Barrier:
-        """This barrier with one more invalidation; those swept long ago are dropped."""
-        sequence = self.sequence + 1
+        """This barrier with one more invalidation; those that were swept long ago are dropped."""
+        new = Invalidation(self.sequence + 1, selector, int(now), reason)
         kept = [one for one in self.open if not (one.swept and one.at + OPEN_FOR <= now)]
-        new = Invalidation(sequence, selector, int(now), reason)
+        surplus = len(kept) + 1 - MOST
+        if surplus > 0:
+            early = {one.sequence for one in [one for one in kept if one.swept][:surplus]}
+            kept = [one for one in kept if one.sequence not in early]
         if len(kept) >= MOST:
-            return Barrier(sequence, (replace_selector(new, Selector()),))
-        return Barrier(sequence, (*kept, new))
+            kept, new = [], msgspec.structs.replace(new, selector=Selector())
+        left = {one.sequence for one in kept}
+        floor = max((one.sequence for one in self.open if one.sequence not in left), default=self.floor)
+        return Barrier(new.sequence, (*kept, new), max(floor, self.floor))
+
+    def since(self, sequence: int) -> tuple[Invalidation, ...] | None:
+        """The invalidations younger than *sequence*; None when some of them are not known any more."""
+        younger = tuple(one for one in self.open if one.sequence > sequence)
+        everything = any(one.selector == Selector() for one in younger)
+        return younger if everything or len(younger) == self.sequence - sequence else None
 
     def progressed(self, sequence: int, *, deleted: int, swept: bool) -> Barrier:
         """This barrier, knowing how far the sweep of *sequence* is; unchanged when that is not open."""
-        return Barrier(
-            self.sequence,
-            tuple(
-                msgspec.structs.replace(one, deleted=deleted, swept=swept) if one.sequence == sequence else one
-                for one in self.open
-            ),
+        noted = tuple(
+            msgspec.structs.replace(one, deleted=deleted, swept=swept) if one.sequence == sequence else one
+            for one in self.open
         )
+        return msgspec.structs.replace(self, open=noted)
 
     def unswept(self) -> Iterable[Invalidation]:
         """What still has dead entries lying about."""
         return (one for one in self.open if not one.swept)
-
-
-def replace_selector(one: Invalidation, selector: Selector) -> Invalidation:
-    """*one* with another selector."""
-    return msgspec.structs.replace(one, selector=selector)
 
 
 NONE = Barrier()

@@ -96,7 +96,12 @@ class Envelope:
         self._most = most
 
     def seal(self, entry: Entry, name: str) -> bytes:
-        """*entry* as bytes that open only under the physical *name*."""
+        """
+        *entry* as bytes that open only under the physical *name*.
+
+        Raises:
+            EntryRefused: its label (tenant, provider, tags) is longer than a reader accepts.
+        """
         stored, flags = entry.payload, 0
         if len(stored) > _COMPRESS_ABOVE:
             smaller = zstd.compress(stored, level=3)
@@ -106,6 +111,8 @@ class Envelope:
         header = msgspec.msgpack.encode(
             _Header(entry.expires, entry.price, label.kind, label.tenant, label.provider, label.tags)
         )
+        if len(header) > _LONGEST_HEADER:
+            raise EntryRefused("header")
         key_id = _UNKEYED_ID
         if self._newest is not None:
             key_id, flags = self._newest.id, flags | _KEYED

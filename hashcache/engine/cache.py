@@ -13,10 +13,10 @@ Rule 5: whoever hands in a load is rid of it: it is closed here, used or not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Protocol
 
@@ -25,33 +25,13 @@ from hashcache.core.entry import EPOCH, Entry, Instant, Label
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.freshness import Cause, Fresh, Missing, judge
 from hashcache.core.key import Key
-from hashcache.core.money import FREE, MicroDollars
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
+from hashcache.engine.claims import held, release
 from hashcache.engine.flights import Flight, Flights
+from hashcache.engine.load import Load
 from hashcache.engine.near import Near
 from hashcache.ports import Claim, Store
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a load gave: opaque bytes and what they cost. *keep* False: the answer is given, but must not be kept."""
-
-    payload: bytes
-    price: MicroDollars = FREE
-    keep: bool = True
-
-
-class Load(Protocol):
-    """Whatever is slow or paid. *token* names this attempt across the fleet."""
-
-    async def __call__(self, token: str) -> Loaded:
-        """Buy the answer. Its errors reach everybody who waits for this flight."""
-        ...
-
-    async def close(self) -> None:
-        """Free what the load holds; called once, whether it ran or not."""
-        ...
 
 
 class StoreObserver(Protocol):
@@ -70,6 +50,26 @@ class Found:
     pending: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What one flight is to find: an answer bought not before *not_before*, searched since *began* (monotonic)."""
+
+    flight: Flight
+    policy: Policy
+    load: Load
+    not_before: Instant
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """The right to buy: under *claim* (None: the store is away), because of *cause*, as of *barrier*."""
+
+    claim: Claim | None
+    barrier: Barrier
+    cause: Cause
+
+
 class Cache:
     """Answers from near memory, the store or a load. *token* makes unguessable names for claims."""
 
@@ -83,7 +83,13 @@ class Cache:
         self._away = False
 
     def saw(self, barrier: Barrier) -> None:
-        """Note the newest barrier: near memory is judged by it while the store is away."""
+        """Heed *barrier*, if it is the newest: near memory forgets what it forbids, and what it may have forbidden."""
+        if barrier.sequence > self._barrier.sequence:
+            younger = barrier.since(self._barrier.sequence)
+            if younger is None:
+                self.near.clear()
+            for one in younger or ():
+                self.near.invalidate(one.selector)
         if barrier.sequence >= self._barrier.sequence:
             self._barrier = barrier
         self._noticed(None)
@@ -112,7 +118,7 @@ class Cache:
         for slot in reading.slots:
             verdict = judge(slot.entry, now=now, barrier=reading.barrier)
             if isinstance(verdict, Fresh):
-                return Found(self._hit(verdict.entry, now, began), pending=False)
+                return Found(self._hit(verdict.entry, began), pending=False)
         return Found(None, pending or any(slot.claimed for slot in reading.slots))
 
     async def get_or_load(
@@ -137,7 +143,8 @@ class Cache:
                 if flight is None:
                     flight = Flight(key, label, keep=keep)
                     unused = False
-                    self.flights.start(flight, lambda one: self._fly(one, policy, load, not_before))
+                    ask = _Ask(flight, policy, load, not_before, monotonic())
+                    self.flights.start(flight, partial(self._fly, ask))
                 else:
                     flight.keep = flight.keep or keep
                     if not refresh and unused:
@@ -150,143 +157,103 @@ class Cache:
             if unused:
                 await load.close()
 
-    async def _fly(self, flight: Flight, policy: Policy, load: Load, not_before: Instant) -> Outcome:
-        began = monotonic()
+    async def _fly(self, ask: _Ask) -> Outcome:
         try:
-            try:
-                cause = Cause.REFRESH
-                if not_before == EPOCH:
-                    reading = await self.store.read([flight.key])
-                    self.saw(reading.barrier)
-                    verdict = judge(reading.slots[0].entry, now=self.store.now(), barrier=reading.barrier)
-                    if isinstance(verdict, Fresh):
-                        return self._hit(verdict.entry, self.store.now(), began)
-                    cause = verdict.cause
-                return await self._claimed(flight, policy, load, not_before, cause, began)
-            except StoreUnavailable as away:
-                self._noticed(away)
-                kept = None if not_before > EPOCH else self._from_near(flight.key, began)
-                return kept or await self._buy(flight, policy, load, None, self._barrier, cause, began)
+            found = await self._search(ask)
+            return found if isinstance(found, Outcome) else await self._buy(ask, found)
         finally:
-            await load.close()
+            await ask.load.close()
 
-    async def _claimed(
-        self, flight: Flight, policy: Policy, load: Load, not_before: Instant, cause: Cause, began: float
-    ) -> Outcome:
-        """Get the claim and buy, or wait until somebody else has bought."""
+    async def _search(self, ask: _Ask) -> Outcome | _Grant:
+        """The answer that is there, or the right to buy it."""
+        try:
+            return await self._from_store(ask)
+        except StoreUnavailable as away:
+            self._noticed(away)
+            if ask.not_before > EPOCH:
+                return _Grant(None, self._barrier, Cause.REFRESH)
+            return self._from_near(ask.flight.key, ask.began) or _Grant(None, self._barrier, Cause.NEW)
+
+    async def _from_store(self, ask: _Ask) -> Outcome | _Grant:
+        if ask.not_before > EPOCH:
+            return await self._claimed(ask, Cause.REFRESH)
+        reading = await self.store.read([ask.flight.key])
+        self.saw(reading.barrier)
+        match judge(reading.slots[0].entry, now=self.store.now(), barrier=reading.barrier):
+            case Fresh(entry):
+                return self._hit(entry, ask.began)
+            case Missing(cause):
+                return await self._claimed(ask, cause)
+
+    async def _claimed(self, ask: _Ask, cause: Cause) -> Outcome | _Grant:
+        """Get the claim, or wait until somebody else has bought."""
         token = self._token()
-        pause = policy.poll
+        pause = ask.policy.poll
         waited = False
         while True:
-            bid = await self.store.claim(flight.key, token, policy.lease)
+            bid = await self.store.claim(ask.flight.key, token, ask.policy.lease)
             self.saw(bid.barrier)
             # Look again: somebody may have stored between our look and our claim, or while we waited for theirs.
             #   A: miss, claim, buy, commit          B: miss ..., claim  <- we are B
-            verdict = judge(bid.entry, now=self.store.now(), barrier=bid.barrier, not_before=not_before)
+            verdict = judge(bid.entry, now=self.store.now(), barrier=bid.barrier, not_before=ask.not_before)
             if isinstance(verdict, Fresh):
-                if bid.claim is not None:
-                    await self._release(bid.claim)
-                hit = self._hit(verdict.entry, self.store.now(), began)
+                await release(self.store, bid.claim)
+                hit = self._hit(verdict.entry, ask.began)
                 return replace(hit, status=Status.MISS, cause=cause, collapsed=True) if waited else hit
             if bid.claim is not None:
-                return await self._buy(flight, policy, load, bid.claim, bid.barrier, cause, began)
+                return _Grant(bid.claim, bid.barrier, cause)
             waited = True
             await asyncio.sleep(min(bid.held, pause).total_seconds())
-            pause = min(pause * 2, policy.longest_poll)
+            pause = min(pause * 2, ask.policy.longest_poll)
 
-    async def _buy(
-        self,
-        flight: Flight,
-        policy: Policy,
-        load: Load,
-        claim: Claim | None,
-        barrier: Barrier,
-        cause: Cause,
-        began: float,
-    ) -> Outcome:
+    async def _buy(self, ask: _Ask, grant: _Grant) -> Outcome:
         """Load, and keep what came."""
-        bought_from = monotonic()
-        try:
-            async with self._renewing(claim, policy):
-                loaded = await load(claim.token if claim else self._token())
-        except BaseException:
-            if claim is not None:
-                await self._release(claim)
-            raise
+        began = monotonic()
+        async with held(self.store, grant.claim, ask.policy):
+            loaded = await ask.load(grant.claim.token if grant.claim else self._token())
         now = self.store.now()
         entry = Entry(
-            key=flight.key,
-            label=flight.label,
+            key=ask.flight.key,
+            label=ask.flight.label,
             payload=loaded.payload,
-            sequence=barrier.sequence,
+            sequence=grant.barrier.sequence,
             created=now,
-            expires=Instant(now + policy.ttl // timedelta(milliseconds=1)),
+            expires=Instant(now + ask.policy.ttl // timedelta(milliseconds=1)),
             price=loaded.price,
         )
-        bought = monotonic() - bought_from
-        stored = await self._keep(entry, claim) if loaded.keep and flight.keep else await self._drop(claim)
+        bought = monotonic() - began
+        stored = False
+        if loaded.keep and ask.flight.keep:
+            stored = await self._keep(entry, grant.claim)
+        else:
+            await release(self.store, grant.claim)
         return Outcome(
             entry=entry,
             status=Status.MISS,
             level=Level.SOURCE,
             at=now,
-            cause=cause,
+            cause=grant.cause,
             stored=stored,
-            store_away=claim is None,
-            looked=(bought_from - began) * 1000,
+            store_away=grant.claim is None,
+            looked=(began - ask.began) * 1000,
             bought=bought * 1000,
         )
 
     async def _keep(self, entry: Entry, claim: Claim | None) -> bool:
         """Commit *entry*; whether the store keeps it. Near memory keeps what a store that is away cannot."""
-        if claim is None:
-            self.near.put(entry)
-            return False
         try:
-            stored = await self.store.commit(claim, entry)
-        except StoreUnavailable:
-            self.near.put(entry)
-            return False
-        if stored:
+            stored = claim is not None and await self.store.commit(claim, entry)
+        except StoreUnavailable as away:
+            self._noticed(away)
+            claim, stored = None, False
+        if stored or claim is None:
             self.near.put(entry)
         return stored
 
-    async def _drop(self, claim: Claim | None) -> bool:
-        if claim is not None:
-            await self._release(claim)
-        return False
-
-    async def _release(self, claim: Claim) -> None:
-        try:
-            await self.store.release(claim)
-        except StoreUnavailable:
-            return  # it ends by itself with its lease
-
-    @asynccontextmanager
-    async def _renewing(self, claim: Claim | None, policy: Policy) -> AsyncIterator[None]:
-        """Hold *claim* while the body runs. A claim that cannot be renewed stops nothing: the call is already paid."""
-        if claim is None:
-            yield
-            return
-        task = asyncio.create_task(self._renew(claim, policy), name=f"renew {claim.key.logical}")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _renew(self, claim: Claim, policy: Policy) -> None:
-        while True:
-            await asyncio.sleep(policy.renewal.total_seconds())
-            try:
-                if not await self.store.renew(claim, policy.lease):
-                    return
-            except StoreUnavailable:
-                continue
-
-    def _hit(self, entry: Entry, now: Instant, began: float) -> Outcome:
+    def _hit(self, entry: Entry, began: float) -> Outcome:
         self.near.put(entry)
-        return Outcome(entry=entry, status=Status.HIT, level=Level.STORE, at=now, looked=(monotonic() - began) * 1000)
+        looked = (monotonic() - began) * 1000
+        return Outcome(entry=entry, status=Status.HIT, level=Level.STORE, at=self.store.now(), looked=looked)
 
     def _from_near(self, key: Key, began: float) -> Outcome | None:
         """What near memory knows of *key*, judged by the last barrier seen: only while the store is away."""

@@ -52,11 +52,11 @@ class Flights:
         """The flight of *key* that may be joined."""
         return self._open.get(key)
 
-    def start(self, flight: Flight, fly: Callable[[Flight], Awaitable[Outcome]]) -> None:
+    def start(self, flight: Flight, fly: Callable[[], Awaitable[Outcome]]) -> None:
         """Let *flight* begin. There must be no other that may be joined."""
 
         async def run() -> Outcome:
-            return await fly(flight)
+            return await fly()
 
         task = asyncio.create_task(run(), name=f"flight {flight.key.logical}")
         flight.task = task

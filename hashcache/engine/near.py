@@ -39,6 +39,10 @@ class Near:
         """Forget *key*."""
         self._entries.pop(key, None)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
     def invalidate(self, selector: Selector) -> None:
         """Forget everything that *selector* means."""
         for key in [key for key, entry in self._entries.items() if selector.matches(entry)]:

@@ -110,6 +110,39 @@ def test_progress_is_noted() -> None:
     assert barrier.find(2) is None
 
 
+def test_what_was_swept_makes_room_early() -> None:
+    """Many invalidations cost nobody else's answers; only purchases older than the dropped ones are refused."""
+    barrier = NONE
+    for number in range(3 * MOST):
+        barrier = barrier.raised(Selector(tag=f"t{number}"), now=NOW, reason="r")
+        barrier = barrier.progressed(barrier.sequence, deleted=0, swept=True)
+    assert len(barrier.open) == MOST
+    assert barrier.floor == 2 * MOST
+    assert not barrier.forbids(entry(0))
+    assert barrier.refuses(entry(2 * MOST - 1))
+    assert not barrier.refuses(entry(2 * MOST))
+
+
+def test_a_purchase_that_was_forbidden_is_refused_although_its_selector_is_dropped() -> None:
+    """Frozen for hours, then committed: nobody can tell any more, so it is not stored."""
+    barrier = NONE.raised(Selector(kind="image"), now=NOW, reason="r").progressed(1, deleted=0, swept=True)
+    later = barrier.raised(Selector(tag="x"), now=Instant(NOW + OPEN_FOR), reason="r")
+    assert not later.forbids(entry(0))
+    assert later.refuses(entry(0))
+    assert not later.refuses(entry(1))
+
+
+def test_whoever_was_away_learns_what_he_missed_or_that_he_cannot() -> None:
+    """Selectors younger than the last sequence seen; None when one of them was dropped meanwhile."""
+    barrier = NONE.raised(Selector(kind="image"), now=NOW, reason="r").progressed(1, deleted=0, swept=True)
+    barrier = barrier.raised(Selector(tag="x"), now=Instant(NOW + OPEN_FOR), reason="r")
+    assert barrier.since(0) is None
+    younger = barrier.since(1)
+    assert younger is not None
+    assert [one.sequence for one in younger] == [2]
+    assert barrier.since(2) == ()
+
+
 def test_too_many_open_selectors_collapse_into_everything() -> None:
     """The barrier stays small; what it loses is answers, never correctness."""
     barrier = NONE
@@ -121,6 +154,7 @@ def test_too_many_open_selectors_collapse_into_everything() -> None:
     assert [(one.sequence, one.selector) for one in barrier.open] == [(MOST + 1, Selector())]
     assert barrier.forbids(entry(MOST))
     assert not barrier.forbids(entry(MOST + 1))
+    assert barrier.since(0) is not None
 
 
 WORDS = st.text(st.characters(codec="utf-8", min_codepoint=32, exclude_characters="\x7f"), min_size=1, max_size=5)

@@ -65,6 +65,15 @@ def test_blake3_starts_above_small(chunks: list[bytes]) -> None:
     assert hasher.blake3 == (blake3(whole).digest() if len(whole) > SMALL else None)
 
 
+@pytest.mark.parametrize("size", [0, 1, SMALL - 1, SMALL, SMALL + 1])
+def test_the_border_is_small_itself(size: int) -> None:
+    """Exactly SMALL bytes are still named by SHA-256 alone."""
+    hasher = Hasher()
+    hasher.update(bytes(size))
+    assert (hasher.blake3 is None) == (size <= SMALL)
+    assert hasher.finish([bytes(size)]).value == hashlib.sha256(bytes(size)).digest()
+
+
 def test_blake3_can_be_asked_in_the_middle() -> None:
     """Asking does not end it."""
     hasher = Hasher()

@@ -203,6 +203,12 @@ def test_patterns_on_a_name(pattern: str, meant: bool) -> None:  # noqa: FBT001 
     assert Pattern(pattern).matches(f"analysis:{SHA}:v") is meant
 
 
+@pytest.mark.parametrize(("pattern", "logical"), [("a*a", "a"), ("ab*ba", "aba"), ("a*b*ab", "aab"), ("a*b*b", "ab")])
+def test_pieces_of_a_pattern_do_not_overlap(pattern: str, logical: str) -> None:
+    """No letter of the name serves two pieces."""
+    assert not Pattern(pattern).matches(logical)
+
+
 @pytest.mark.parametrize("text", ["", "a\nb", "a\0", "\x7f", "x" * (LONGEST_PATTERN + 1)])
 def test_what_is_no_pattern(text: str) -> None:
     """Nothing, control characters, and more than anybody needs."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from hashcache.core.barrier import Selector
+from hashcache.core.barrier import MOST, Selector
 from hashcache.core.entry import Label
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.outcome import Outcome, Status
@@ -170,3 +170,14 @@ async def test_near_memory_heeds_a_clear_that_another_process_made(
     await two.look([key_of(1)])
     store.away = True
     assert (await ask(two, shop)).status is Status.MISS
+
+
+async def test_near_memory_forgets_what_it_missed(make_cache: Callable[[], Cache], shop: Shop, store: CutOff) -> None:
+    """A process that sees a barrier whose selectors were dropped meanwhile drops all that it has near."""
+    one, two = make_cache(), make_cache()
+    await ask(two, shop)
+    invalidations = Invalidations(one)
+    for number in range(MOST + 1):
+        await invalidations.invalidate(Selector(tag=f"t{number}") if number else ALL, reason="")
+    await two.look([key_of(1)])
+    assert len(two.near) == 0

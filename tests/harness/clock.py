@@ -1,7 +1,8 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that stands still until a test moves it, and turns of the event loop instead of time."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 #: 2026-11-20T10:00:00Z
@@ -24,3 +25,9 @@ class HandClock:
     def advance(self, duration: timedelta) -> None:
         """Let *duration* pass."""
         self._now += duration // timedelta(milliseconds=1)
+
+
+async def turns(count: int) -> None:
+    """Let the event loop take *count* turns: to meet another task at a chosen moment without waiting."""
+    for _ in range(count):
+        await asyncio.sleep(0)

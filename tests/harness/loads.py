@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hashcache.core.money import MicroDollars
-from hashcache.engine.cache import Loaded
+from hashcache.engine.load import Loaded
 
 PRICE = MicroDollars(10_000)
 
@@ -34,7 +34,7 @@ class Shop:
 
 
 class ShopLoad:
-    """An `engine.cache.Load` that buys in a shop."""
+    """An `engine.load.Load` that buys in a shop."""
 
     def __init__(self, shop: Shop, payload: Callable[[int], bytes]) -> None:
         self._shop = shop

@@ -1,25 +1,15 @@
-"""
-The seams of the house, as Protocols: what the engine, the service and the pages ask of the technologies below.
-
-Rule 1: an implementation raises only errors of `core.errors`; a store's are all `StoreUnavailable`.
-Rule 2: each verb of a Store is one atomic act.
-Rule 3: every verb has a deadline of its own; none waits for ever.
-"""
+"""Where entries live, and the counters of the fleet."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from hashcache.core.barrier import Barrier, Selector
-from hashcache.core.content import Content, Kind
 from hashcache.core.entry import Entry, Head, Instant
-from hashcache.core.key import Key, Question
-from hashcache.core.money import MicroDollars
-from hashcache.core.outcome import Outcome
-from hashcache.core.result import Result
+from hashcache.core.key import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +125,8 @@ class Store(Protocol):
     async def commit(self, claim: Claim, entry: Entry) -> bool:
         """
         Keep *entry* until it expires and give the claim back. A lost claim does not refuse it (the money is spent);
-        a key that was forgotten since the claim does: False, and nothing is kept.
+        a key that was forgotten since the claim does, and so does the barrier in force (`Barrier.refuses`): False,
+        and nothing is kept.
         """
         ...
 
@@ -189,117 +180,4 @@ class Ledger(Protocol):
 
     async def totals(self) -> Mapping[str, int]:
         """All counters."""
-        ...
-
-
-class Body(Protocol):
-    """The bytes of one upload. Can be read several times, at the same time, until closed."""
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-        ...
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes from the start, in pieces of at most 256 KiB."""
-        ...
-
-    def descriptor(self) -> int | None:
-        """A file descriptor whose file holds just these bytes, open for reading; None for a body in memory."""
-        ...
-
-    async def close(self) -> None:
-        """Free memory and spool. Safe to call twice."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A provider's finished answer and what it cost. *units*: what the vendor bills by, such as `operations`."""
-
-    result: Result
-    price: MicroDollars
-    units: Mapping[str, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """The vendor took the job: ask again with *receipt*, not before *after*. The price may be due already."""
-
-    receipt: str
-    after: timedelta
-
-
-class Provider(Protocol):
-    """Who is paid for an analysis (or does it here, free of charge)."""
-
-    @property
-    def name(self) -> str:
-        """As in settings and in `result.provider`."""
-        ...
-
-    @property
-    def kinds(self) -> frozenset[Kind]:
-        """What it analyses."""
-        ...
-
-    def question(self, kind: Kind, tenant: str) -> Question:
-        """What will be asked about a content of *kind*: all that changes the answer."""
-        ...
-
-    def price(self, content: Content) -> MicroDollars:
-        """What analysing *content* will cost, as far as it is known beforehand."""
-        ...
-
-    async def start(self, content: Content, body: Body) -> Answer | Pending:
-        """
-        Ask. Reads *body*, does not close it.
-
-        Raises:
-            ProviderError: one of its kinds; nothing that is not an answer ever comes back as one.
-        """
-        ...
-
-    async def resume(self, receipt: str) -> Answer | Pending:
-        """Ask for the answer of a job that was taken; only called by those whose `start` gives Pending."""
-        ...
-
-    async def close(self) -> None:
-        """Close connections and child processes. Safe to call twice."""
-        ...
-
-
-class Observer(Protocol):
-    """Who is told what happened: metrics, counters, the log. Must not raise and must not wait."""
-
-    def answered(self, outcome: Outcome, content: Content | None, *, milliseconds: float) -> None:
-        """One question was answered, in so many *milliseconds*; *content* is None when only its digest was sent."""
-        ...
-
-    def refused(self, slug: str, *, status: int, method: str, path: str) -> None:
-        """A request was answered with the problem *slug*."""
-        ...
-
-    def aborted(self, *, path: str) -> None:
-        """A client left before its upload was complete."""
-        ...
-
-    def bought(self, provider: str, price: MicroDollars, *, duration: float, stored: bool) -> None:
-        """A provider answered a call after *duration* seconds."""
-        ...
-
-    def lost(self, provider: str, *, duration: float, error: Exception, price: MicroDollars) -> None:
-        """A call to a provider gave no answer; *price* is what may be billed all the same."""
-        ...
-
-    def invalidated(self, selector: Selector, *, deleted: int, reason: str, who: str) -> None:
-        """Somebody cleared something."""
-        ...
-
-    def forgotten(self, sha256: str, *, deleted: int, who: str) -> None:
-        """A tenant had one content forgotten."""
-        ...
-
-    def store(self, *, available: bool, reason: str) -> None:
-        """The store went away or came back."""
         ...

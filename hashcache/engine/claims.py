@@ -1,0 +1,57 @@
+"""
+Holding a claim while a call runs, and giving it back.
+
+Rule 1: a claim that cannot be renewed stops nothing: the call is paid already, and its answer is valid.
+Rule 2: a claim that cannot be given back ends by itself with its lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hashcache.core.errors import StoreUnavailable
+from hashcache.core.policy import Policy
+from hashcache.ports import Claim, Store
+
+
+@asynccontextmanager
+async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterator[None]:
+    """
+    Renew *claim* (None: there is none) while the body runs.
+
+    It is not given back afterwards, except when the body raises: then nobody else should wait for its lease to end.
+    """
+    if claim is None:
+        yield
+        return
+    renewing = asyncio.create_task(_renew(store, claim, policy), name=f"renew {claim.key.logical}")
+    try:
+        yield
+    except BaseException:
+        await release(store, claim)
+        raise
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+
+
+async def release(store: Store, claim: Claim | None) -> None:
+    """Give *claim* back, if there is one and the store is there."""
+    if claim is None:
+        return
+    try:
+        await store.release(claim)
+    except StoreUnavailable:
+        return
+
+
+async def _renew(store: Store, claim: Claim, policy: Policy) -> None:
+    while True:
+        await asyncio.sleep(policy.renewal.total_seconds())
+        try:
+            if not await store.renew(claim, policy.lease):
+                return
+        except StoreUnavailable:
+            continue

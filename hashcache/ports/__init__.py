@@ -1,0 +1,27 @@
+"""
+The seams of the house, as Protocols: what the engine, the service and the pages ask of the technologies below.
+
+Rule 1: an implementation raises only errors of `core.errors`; a store's are all `StoreUnavailable`.
+Rule 2: each verb of a Store is one atomic act.
+Rule 3: every verb has a deadline of its own; none waits for ever.
+"""
+
+from hashcache.ports.observer import Observer
+from hashcache.ports.provider import Answer, Body, Pending, Provider
+from hashcache.ports.store import Bid, Claim, Ledger, Page, Reading, Slot, Store, StoreHealth
+
+__all__ = [
+    "Answer",
+    "Bid",
+    "Body",
+    "Claim",
+    "Ledger",
+    "Observer",
+    "Page",
+    "Pending",
+    "Provider",
+    "Reading",
+    "Slot",
+    "Store",
+    "StoreHealth",
+]
