@@ -1,0 +1,97 @@
+"""
+No store: nothing is kept, everything is bought.
+
+Rule 1: a claim is always granted and a commit keeps nothing, so whoever asks, buys.
+Rule 2: the barrier and the counters live in this process: what the near memory holds can still be invalidated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from hashcache.core.barrier import NONE, Barrier, Selector
+from hashcache.core.entry import Entry, Head, Instant
+from hashcache.core.key import Key
+from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
+
+
+class OffStore:
+    """Store and Ledger that hold nothing. *clock* gives milliseconds since 1970."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._barrier = NONE
+        self._counters: Counter[str] = Counter()
+
+    def now(self) -> Instant:
+        """The clock's time."""
+        return Instant(self._clock())
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def read(self, keys: Sequence[Key]) -> Reading:
+        """Nothing lies under any key."""
+        return Reading(tuple(Slot(None) for _ in keys), self._barrier)
+
+    async def claim(self, key: Key, token: str, lease: timedelta) -> Bid:  # noqa: ARG002 - the port's shape
+        """Always granted."""
+        return Bid(Claim(key, token, ""), timedelta(0), None, self._barrier)
+
+    async def renew(self, claim: Claim, lease: timedelta) -> bool:  # noqa: ARG002 - the port's shape
+        """Nobody can have taken it."""
+        return True
+
+    async def release(self, claim: Claim) -> None:
+        """Nothing to give back."""
+
+    async def commit(self, claim: Claim, entry: Entry) -> bool:  # noqa: ARG002 - the port's shape
+        """False: nothing is kept."""
+        return False
+
+    async def forget(self, keys: Sequence[Key]) -> int:  # noqa: ARG002 - the port's shape
+        """Nothing was there."""
+        return 0
+
+    async def barrier(self) -> Barrier:
+        """The barrier of this process."""
+        return self._barrier
+
+    async def forbid(self, selector: Selector, reason: str) -> Barrier:
+        """Raise the barrier of this process."""
+        self._barrier = self._barrier.raised(selector, now=self.now(), reason=reason)
+        return self._barrier
+
+    async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
+        """Note it in the barrier of this process."""
+        self._barrier = self._barrier.progressed(sequence, deleted=deleted, swept=swept)
+
+    async def scan(self, cursor: str | None, limit: int) -> Page:  # noqa: ARG002 - the port's shape
+        """An empty page."""
+        return Page((), None)
+
+    async def remove(self, heads: Sequence[Head]) -> int:  # noqa: ARG002 - the port's shape
+        """Nothing was there."""
+        return 0
+
+    async def health(self) -> StoreHealth:
+        """Off."""
+        return StoreHealth("off", "off")
+
+    @property
+    def refused(self) -> int:
+        """Nothing is stored, so nothing is refused."""
+        return 0
+
+    async def add(self, counts: Mapping[str, int]) -> None:
+        """Add *counts* to those of this process."""
+        self._counters.update(counts)
+
+    async def totals(self) -> Mapping[str, int]:
+        """The counters of this process."""
+        return dict(self._counters)

@@ -1,0 +1,79 @@
+"""
+The records that no invalidation touches: the barrier and the counters. They never expire.
+
+Rule: the barrier is changed by compare and set, so that of two clears at one moment none is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from hashcache.core import barrier as barriers
+from hashcache.core.barrier import Barrier, Selector
+from hashcache.core.entry import Instant
+from hashcache.core.errors import EntryRefused, StoreUnavailable
+from hashcache.core.key import Names
+from hashcache.stores.redis.scripts import Script
+from hashcache.stores.redis.server import Server
+
+#: How often a change is tried anew because somebody else changed the barrier meanwhile.
+_ATTEMPTS = 16
+_SWAP = Script.load("swap")
+_COUNT = Script.load("count")
+
+
+class Books:
+    """The books of one environment on *server*; each verb may take *patience*."""
+
+    def __init__(self, server: Server, names: Names, patience: timedelta) -> None:
+        self._server = server
+        self._names = names
+        self._patience = patience
+
+    async def forbid(self, selector: Selector, *, now: Instant, reason: str) -> Barrier:
+        """Raise the barrier at *now*."""
+
+        def raised(barrier: Barrier) -> Barrier:
+            # A server that evicts can lose the barrier and keep entries that carry a higher sequence than a new
+            # one would begin with. Instants are higher than any sequence counted so far.
+            before = barrier if barrier.sequence else Barrier(now)
+            return before.raised(selector, now=now, reason=reason)
+
+        return await self._change(raised)
+
+    async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
+        """Note how far the sweep of *sequence* is."""
+        await self._change(lambda barrier: barrier.progressed(sequence, deleted=deleted, swept=swept))
+
+    async def add(self, counts: Mapping[str, int]) -> None:
+        """Add *counts* in one act. When its reply is lost, whether they were added is unknown."""
+        if counts:
+            words = [word for counter, count in counts.items() for word in (counter, count)]
+            await self._server.ask(_COUNT.call([self._names.counters], *words), within=self._patience)
+
+    async def totals(self) -> Mapping[str, int]:
+        """All counters."""
+        (reply,) = await self._server.ask(("HGETALL", self._names.counters), within=self._patience)
+        return {counter.decode(): int(total) for counter, total in zip(reply[::2], reply[1::2], strict=True)}
+
+    async def _change(self, change: Callable[[Barrier], Barrier]) -> Barrier:
+        (stored,) = await self._server.ask(("GET", self._names.barrier), within=self._patience)
+        for _ in range(_ATTEMPTS):
+            before = decode(stored)
+            after = change(before)
+            if after == before:
+                return before
+            swap = _SWAP.call([self._names.barrier], stored or b"", barriers.encode(after))
+            (stored,) = await self._server.ask(swap, within=self._patience)
+            if stored is None:
+                return after
+        raise StoreUnavailable("the record of what was cleared is being changed all the time", reason="timeout")
+
+
+def decode(record: bytes | None) -> Barrier:
+    """The barrier that *record* holds. Without knowing it nothing may be served: then the store is away."""
+    try:
+        return barriers.decode(record or None)
+    except EntryRefused:
+        raise StoreUnavailable("the record of what was cleared cannot be read", reason="damaged") from None

@@ -1,0 +1,203 @@
+"""
+The connections to one server: at most so many, opened aside, lent to one exchange at a time.
+
+Rule 1: a connection is opened in a task of its own, with its own patience. Whoever waits gets the first that is free,
+        and may go before: a TLS handshake with a server far away never fits a request's deadline.
+Rule 2: giving back does not wait, so no cancellation, at whatever moment, loses a place. (That is why redis-py's
+        pools are not used: they open within the request, and their release waits for a lock.)
+Rule 3: a connection whose exchange did not end well is closed, never lent again: a reply cannot reach another caller.
+Rule 4: redis-py retries nothing. The deadline and the breaker are in `server`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+from redis.asyncio.connection import Connection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from hashcache.stores.redis.address import Address
+
+
+class _TlsConnection(Connection):
+    """A connection over one context of ours, shared: redis-py's own would read the system's certificates each time."""
+
+    def __init__(self, *, tls: ssl.SSLContext, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._tls = tls
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        return {**super()._connection_arguments(), "ssl": self._tls}
+
+
+class Connections:
+    """At most *most* connections to *address*, each opened within *patience*."""
+
+    def __init__(self, address: Address, *, most: int, patience: timedelta) -> None:
+        self._address = address
+        self._most = most
+        self._patience = patience.total_seconds()
+        self._idle: list[Connection] = []
+        self._lent: set[Connection] = set()
+        self._waiting: deque[asyncio.Future[Connection]] = deque()
+        self._openings: set[asyncio.Task[Connection]] = set()
+        self._closings: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Connection]:
+        """
+        A connection, open and without unread bytes: an idle one, a new one, or the first that comes back.
+
+        Waits for it: the caller has a deadline. Raises what redis-py and sockets raise.
+        """
+        connection = await self._idle_one() or await self._next_one()
+        self._lent.add(connection)
+        try:
+            yield connection
+        except BaseException:
+            self._lent.discard(connection)
+            self._drop(connection)
+            raise
+        self._lent.discard(connection)
+        self._give(connection)
+
+    def retire(self) -> None:
+        """Close the idle connections: the name may lead to another server by now."""
+        while self._idle:
+            self._drop(self._idle.pop())
+
+    async def close(self) -> None:
+        """Close all connections, lent ones too. Safe to call twice."""
+        self._closed = True
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(ConnectionError("the connections are closed"))
+        for opening in self._openings:
+            opening.cancel()
+        await asyncio.gather(*self._openings, *self._closings, return_exceptions=True)
+        connections = [*self._idle, *self._lent]
+        self._idle.clear()
+        await asyncio.gather(*(one.disconnect() for one in connections), return_exceptions=True)
+
+    async def _idle_one(self) -> Connection | None:
+        """The connection that was used last and is still good; None: there is none."""
+        while self._idle:
+            connection = self._idle.pop()
+            good = False
+            try:
+                # "Can read" means here: the server closed it, or left something unread.
+                good = not await connection.can_read()
+            except (RedisError, OSError):
+                pass
+            finally:
+                if not good:
+                    self._drop(connection)
+            if good:
+                return connection
+        return None
+
+    async def _next_one(self) -> Connection:
+        """The next connection that is opened or comes back."""
+        waiter: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._grow()
+        try:
+            return await waiter
+        except BaseException:
+            # Cancelled in the moment in which it was handed over: on to the next.
+            with suppress(ValueError):
+                self._waiting.remove(waiter)
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._lent.discard(waiter.result())
+                self._give(waiter.result())
+            raise
+
+    def _give(self, connection: Connection) -> None:
+        """Hand *connection* to whoever waits longest, or keep it."""
+        if self._closed:
+            self._drop(connection)
+            return
+        waiter = self._first_waiter()
+        if waiter is None:
+            self._idle.append(connection)
+        else:
+            self._lent.add(connection)
+            waiter.set_result(connection)
+
+    def _grow(self) -> None:
+        """Open as many connections as are waited for, within bounds."""
+        while len(self._openings) < len(self._waiting) and self._count() < self._most and not self._closed:
+            opening = asyncio.create_task(self._open())
+            self._openings.add(opening)
+            opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Task[Connection]) -> None:
+        """Give a new connection away; when there is none, one of those who wait learns why."""
+        self._openings.discard(opening)
+        if opening.cancelled():
+            return
+        error = opening.exception()
+        if error is None:
+            self._give(opening.result())
+            return
+        waiter = self._first_waiter()
+        if waiter is not None:
+            waiter.set_exception(error)
+        self._grow()
+
+    def _first_waiter(self) -> asyncio.Future[Connection] | None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                return waiter
+        return None
+
+    def _count(self) -> int:
+        return len(self._idle) + len(self._lent) + len(self._openings)
+
+    async def _open(self) -> Connection:
+        connection = self._make()
+        try:
+            async with asyncio.timeout(self._patience):
+                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py left it untyped
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return connection
+
+    def _drop(self, connection: Connection) -> None:
+        """Close *connection* without waiting (most often redis-py has done so already); its place is free."""
+        if connection.is_connected:
+            closing = asyncio.create_task(connection.disconnect(nowait=True))
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
+        self._grow()
+
+    def _make(self) -> Connection:
+        address = self._address
+        arguments: dict[str, Any] = {
+            "host": address.host,
+            "port": address.port,
+            "db": address.database,
+            "username": address.username,
+            "password": address.password,
+            # RESP3 hides from 8.1.0 that the server closed an idle connection (redis-py issue 4252).
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 0),
+            # Deadlines are ours, on the whole of an exchange; this one bounds closing.
+            "socket_timeout": None,
+            "socket_connect_timeout": self._patience,
+            "socket_keepalive": True,
+            # Each CLIENT SETINFO would be one more command to pay for.
+            "driver_info": None,
+        }
+        return Connection(**arguments) if address.tls is None else _TlsConnection(tls=address.tls, **arguments)

@@ -1,0 +1,160 @@
+"""
+One server, asked within a deadline and not at all while it is out of reach.
+
+Rule 1: one `ask` is one round trip (two the first time that a script is run).
+Rule 2: nothing is retried here. After three failures in a row the breaker opens: then whoever asks is refused at
+        once, and one a second is let through to see whether the server is back.
+Rule 3: what leaves is StoreUnavailable, made in `failures`; redis-py's own errors end here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from redis.asyncio.connection import Connection
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from hashcache.core.breaker import Breaker
+from hashcache.core.errors import StoreUnavailable
+from hashcache.stores.redis.address import Address
+from hashcache.stores.redis.clock import ServerClock
+from hashcache.stores.redis.connections import Connections
+from hashcache.stores.redis.failures import OUT_OF_REACH, translate
+from hashcache.stores.redis.scripts import Call, Command
+
+
+class Server:
+    """
+    The server at *address*. *patience* bounds opening a connection; *monotonic* gives seconds.
+
+    *clock* is kept up to date from the server's by the way.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        connections: int,
+        patience: timedelta,
+        clock: ServerClock,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.where = str(address)
+        #: How many commands were sent, those inside scripts not counted.
+        self.commands = 0
+        self._connections = Connections(address, most=connections, patience=patience)
+        self._patience = patience
+        self._clock = clock
+        self._monotonic = monotonic
+        self._breaker = Breaker()
+        self._reason = "unreachable"
+        self._sampling: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Connect and read the server's clock, if it can be reached now."""
+        await self._sample()
+
+    async def close(self) -> None:
+        """Close all connections. Safe to call twice."""
+        if self._sampling is not None:
+            await self._sampling
+        self._closed = True
+        await self._connections.close()
+
+    async def ask(self, *commands: Command | Call, within: timedelta, lenient: bool = False) -> list[Any]:
+        """
+        The replies to *commands*, in order, in one round trip. They are not one act: a Call is one by itself.
+
+        *lenient*: a command that meets a value of another type answers None.
+
+        Raises:
+            StoreUnavailable: the server is out of reach, late, or refused one of them (the others took effect).
+        """
+        self._admit()
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                replies = await self._exchange(commands)
+        except (
+            RedisError,
+            OSError,
+            ValueError,
+            EOFError,
+        ) as error:  # the last two: not Redis's protocol, or half of it
+            raise self._failed(error) from None
+        if lenient:
+            replies = [None if _is_foreign(reply) else reply for reply in replies]
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise self._failed(reply)
+        self._breaker = self._breaker.succeeded()
+        self._keep_time()
+        return replies
+
+    def _admit(self) -> None:
+        if self._closed:
+            raise StoreUnavailable(f"Redis at {self.where}: the store is closed", reason="closed")
+        now = self._monotonic()
+        if not self._breaker.allows(now):
+            raise StoreUnavailable(f"Redis at {self.where}: not asked, it failed a moment ago", reason=self._reason)
+        self._breaker = self._breaker.probe(now)
+
+    def _failed(self, error: Exception) -> StoreUnavailable:
+        away = translate(error, self.where)
+        if away.reason in OUT_OF_REACH:
+            self._breaker = self._breaker.failed(self._monotonic())
+            self._reason = away.reason
+        else:
+            self._breaker = self._breaker.succeeded()
+        if away.reason == "readonly":
+            self._connections.retire()
+        return away
+
+    async def _exchange(self, commands: Sequence[Command | Call]) -> list[Any]:
+        async with self._connections.lend() as connection:
+            replies = await self._converse(
+                connection, [one.short if isinstance(one, Call) else one for one in commands]
+            )
+            unknown = next((i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)), None)
+            if unknown is not None:
+                # From there on again, so that the order of acts stays the one that was asked for.
+                again = [one.full if isinstance(one, Call) else one for one in commands[unknown:]]
+                replies[unknown:] = await self._converse(connection, again)
+            return replies
+
+    async def _converse(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
+        self.commands += len(commands)
+        await connection.send_packed_command(connection.pack_commands(commands))
+        return [await _reply(connection) for _ in commands]
+
+    def _keep_time(self) -> None:
+        if self._clock.due and self._sampling is None:
+            self._clock.began()
+            self._sampling = asyncio.create_task(self._sample())
+            self._sampling.add_done_callback(self._sampled)
+
+    def _sampled(self, _: asyncio.Task[None]) -> None:
+        self._sampling = None
+
+    async def _sample(self) -> None:
+        self._clock.began()
+        with suppress(StoreUnavailable):
+            asked = self._monotonic()
+            ((seconds, microseconds),) = await self.ask(("TIME",), within=self._patience)
+            self._clock.sampled(int(seconds) * 1000 + int(microseconds) / 1000, asked, self._monotonic())
+
+
+async def _reply(connection: Connection) -> Any:
+    """The next reply; an error that the server answered with is a reply as well."""
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _is_foreign(reply: Any) -> bool:
+    return isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")

@@ -1,0 +1,223 @@
+"""
+The store on a Redis or Valkey server that all processes and machines share.
+
+Rule 1: each verb is one atomic act: one command, or one script whose keys lie in one slot.
+Rule 2: looking up costs exactly one command, whatever is asked for: hosts bill by the command.
+Rule 3: every record but the books has a time to live.
+Rule 4: the server may be absent at the start or go away later: verbs then raise StoreUnavailable, soon or at once,
+        and work again by themselves when it is back.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from hashcache.core.barrier import Barrier, Selector
+from hashcache.core.entry import Entry, Head, Instant
+from hashcache.core.envelope import Envelope
+from hashcache.core.errors import StoreUnavailable
+from hashcache.core.key import Key, Names
+from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
+from hashcache.stores.redis.address import Address
+from hashcache.stores.redis.books import Books, decode
+from hashcache.stores.redis.catalogue import Catalogue
+from hashcache.stores.redis.clock import ServerClock
+from hashcache.stores.redis.scripts import Script
+from hashcache.stores.redis.server import Server
+from hashcache.stores.sealing import Sealing
+
+#: How long a forgotten key refuses purchases that were under way: longer than any of them takes.
+TOMBSTONE = timedelta(minutes=10)
+_MILLISECOND = timedelta(milliseconds=1)
+#: How often a commit is judged anew because something was cleared meanwhile.
+_ATTEMPTS = 8
+_CLAIM = Script.load("claim")
+_RENEW = Script.load("renew")
+_RELEASE = Script.load("release")
+_COMMIT = Script.load("commit")
+_FORGET = Script.load("forget")
+
+
+class RedisStore:
+    """
+    Store and Ledger on the server that *url* names (`redis://`, or `rediss://` with verified certificates).
+
+    *connections*: the most that this process opens. *deadline*: how long a verb of a request may take, in all;
+    *patience*: opening a connection, and the verbs of administration. *ca_file*: the certificates that may vouch for
+    the server (PEM), instead of the system's. *most*: its memory in bytes, where it does not tell.
+    *clock* gives milliseconds since 1970 until the server has told its own; *monotonic* gives seconds.
+
+    Raises SettingsError for a URL or *ca_file* that cannot be used. Nothing is opened before `open`.
+    """
+
+    def __init__(  # noqa: PLR0913 - what an operator may set, by keyword
+        self,
+        url: str,
+        *,
+        names: Names,
+        envelope: Envelope,
+        clock: Callable[[], int],
+        connections: int = 20,
+        deadline: timedelta = timedelta(milliseconds=250),
+        patience: timedelta = timedelta(seconds=2),
+        ca_file: str | None = None,
+        most: int | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._names = names
+        self._sealing = Sealing(names, envelope)
+        self._deadline = deadline
+        self._patience = patience
+        self._most = most
+        self._clock = ServerClock(clock, monotonic)
+        self._server = Server(
+            Address.parse(url, ca_file),
+            connections=connections,
+            patience=patience,
+            clock=self._clock,
+            monotonic=monotonic,
+        )
+        self._books = Books(self._server, names, patience)
+        self._catalogue = Catalogue(self._server, names, self._sealing, patience, monotonic)
+
+    def now(self) -> Instant:
+        """The server's time, or this machine's as long as the server was never reached."""
+        return self._clock.now()
+
+    async def open(self) -> None:
+        """Connect, if the server answers now; takes *patience* at most."""
+        await self._server.open()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._server.close()
+
+    @property
+    def commands(self) -> int:
+        """How many commands this process has sent, those inside scripts not counted."""
+        return self._server.commands
+
+    async def read(self, keys: Sequence[Key]) -> Reading:
+        """What lies under *keys*, in one command. A value of another type is absent."""
+        records = [record for key in keys for record in (self._names.entry(key), self._names.claim(key))]
+        ((*found, barrier),) = await self._server.ask(("MGET", *records, self._names.barrier), within=self._deadline)
+        slots = (
+            Slot(self._sealing.open(key, sealed), token is not None)
+            for key, sealed, token in zip(keys, found[::2], found[1::2], strict=True)
+        )
+        return Reading(tuple(slots), decode(barrier))
+
+    async def claim(self, key: Key, token: str, lease: timedelta) -> Bid:
+        """Claim *key* unless somebody else holds it; the barrier is read after the entry."""
+        call = _CLAIM.call(self._records(key), token, lease // _MILLISECOND)
+        (granted, held, tombstone, sealed), barrier = await self._server.ask(
+            call, ("GET", self._names.barrier), within=self._deadline
+        )
+        claim = Claim(key, token, (tombstone or b"").decode(errors="replace")) if granted else None
+        return Bid(claim, held * _MILLISECOND, self._sealing.open(key, sealed), decode(barrier))
+
+    async def renew(self, claim: Claim, lease: timedelta) -> bool:
+        """Hold *claim* for *lease* from now."""
+        call = _RENEW.call([self._names.claim(claim.key)], claim.token, lease // _MILLISECOND)
+        (renewed,) = await self._server.ask(call, within=self._deadline)
+        return bool(renewed)
+
+    async def release(self, claim: Claim) -> None:
+        """Give *claim* back if it is still ours."""
+        await self._server.ask(_RELEASE.call([self._names.claim(claim.key)], claim.token), within=self._deadline)
+
+    async def commit(self, claim: Claim, entry: Entry) -> bool:
+        """
+        Keep *entry*; False as well when it has expired already or cannot be sealed. A foreign value is replaced.
+
+        One command, unless something was cleared since the claim: then the barrier is judged, here, and asked again.
+        """
+        sealed = self._sealing.seal(entry)
+        left = entry.expires - self.now()
+        if left <= 0 or sealed is None:
+            await self.release(claim)
+            return False
+        records = [*self._records(entry.key), self._names.barrier]
+        judged = entry.sequence
+        for _ in range(_ATTEMPTS):
+            call = _COMMIT.call(records, claim.token, claim.tombstone, sealed, left, judged)
+            (kept,) = await self._server.ask(call, within=self._deadline)
+            if isinstance(kept, int):
+                return bool(kept)
+            barrier = decode(kept)
+            if barrier.refuses(entry):
+                await self.release(claim)
+                return False
+            judged = barrier.sequence
+        raise StoreUnavailable("the record of what was cleared is being changed all the time", reason="timeout")
+
+    async def forget(self, keys: Sequence[Key]) -> int:
+        """Remove the entries under *keys* and refuse the purchases under way: one act for each key."""
+        life = TOMBSTONE // _MILLISECOND
+        calls = [_FORGET.call(self._records(key), secrets.token_hex(8), life) for key in keys]
+        return sum(await self._server.ask(*calls, within=self._patience)) if calls else 0
+
+    async def barrier(self) -> Barrier:
+        """The barrier in force."""
+        (record,) = await self._server.ask(("GET", self._names.barrier), within=self._deadline)
+        return decode(record)
+
+    async def forbid(self, selector: Selector, reason: str) -> Barrier:
+        """Raise the barrier."""
+        return await self._books.forbid(selector, now=self.now(), reason=reason)
+
+    async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
+        """Note how far a sweep is."""
+        await self._books.progress(sequence, deleted=deleted, swept=swept)
+
+    async def scan(self, cursor: str | None, limit: int) -> Page:
+        """About *limit* heads; the cursor is SCAN's."""
+        return await self._catalogue.scan(cursor, limit)
+
+    async def remove(self, heads: Sequence[Head]) -> int:
+        """Remove the entries that are still the ones that *heads* describe."""
+        return await self._catalogue.remove(heads)
+
+    async def health(self) -> StoreHealth:
+        """Whether the server answers, and what it tells of itself: every figure of INFO is optional."""
+        try:
+            (text,) = await self._server.ask(("INFO",), within=self._patience)
+            keys = await self._catalogue.count()
+        except StoreUnavailable as away:
+            return StoreHealth("degraded", self._server.where, most=self._most, reason=away.reason)
+        figures = _figures(text)
+        return StoreHealth(
+            "connected",
+            self._server.where,
+            used=figures.get("used_memory"),
+            most=figures.get("maxmemory") or self._most,
+            keys=keys,
+            evicted=figures.get("evicted_keys"),
+            found=figures.get("keyspace_hits"),
+            missed=figures.get("keyspace_misses"),
+        )
+
+    @property
+    def refused(self) -> int:
+        """How many stored entries were refused."""
+        return self._sealing.refused
+
+    async def add(self, counts: Mapping[str, int]) -> None:
+        """Add *counts*."""
+        await self._books.add(counts)
+
+    async def totals(self) -> Mapping[str, int]:
+        """All counters."""
+        return await self._books.totals()
+
+    def _records(self, key: Key) -> tuple[str, str, str]:
+        return self._names.entry(key), self._names.claim(key), self._names.tombstone(key)
+
+
+def _figures(text: bytes) -> Mapping[str, int]:
+    """The whole numbers in an answer to INFO."""
+    pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines())
+    return {name: int(value) for name, _, value in pairs if value.isdecimal()}

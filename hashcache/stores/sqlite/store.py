@@ -1,0 +1,265 @@
+"""
+The store in one SQLite file: what costs money survives a restart, and nothing else needs to be installed.
+
+Rule 1: each verb is one transaction; several processes on one machine may share the file.
+Rule 2: expired rows are as good as gone: no verb sees them, and each commit removes a bounded number of them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from hashcache.core import barrier as barriers
+from hashcache.core.barrier import Barrier, Selector
+from hashcache.core.content import Kind
+from hashcache.core.entry import Entry, Head, Instant
+from hashcache.core.envelope import LONGEST_HEAD, Envelope
+from hashcache.core.errors import EntryRefused, StoreUnavailable
+from hashcache.core.key import Key, Names
+from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
+from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark
+from hashcache.stores.sqlite.transactions import Transactions
+
+#: How long a forgotten key refuses purchases that were under way: longer than any of them takes.
+TOMBSTONE = timedelta(minutes=10)
+#: How many expired rows of a table one commit removes at most.
+_BATCH = 100
+_MILLISECOND = timedelta(milliseconds=1)
+#: Sorts after every name that begins with a prefix.
+_LAST = "\U0010ffff"
+
+
+class SqliteStore:
+    """
+    Store and Ledger in the file at *path*, which is made when it is absent. *clock* gives milliseconds since 1970;
+    all processes that share the file share the machine's.
+
+    Other than the port says, `open` raises SettingsError when the file cannot be used: a start must fail with a
+    clear line rather than buy every answer again.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        names: Names,
+        envelope: Envelope,
+        clock: Callable[[], int],
+        deadline: timedelta = timedelta(seconds=2),
+    ) -> None:
+        self._path = Path(path)
+        self._names = names
+        self._sealing = Sealing(names, envelope)
+        self._clock = clock
+        self._file = Transactions(self._path, deadline)
+
+    def now(self) -> Instant:
+        """The clock's time."""
+        return Instant(self._clock())
+
+    async def open(self) -> None:
+        """Open the file. Raises SettingsError when it cannot be used."""
+        await self._file.open()
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._file.close()
+
+    async def read(self, keys: Sequence[Key]) -> Reading:
+        """What lies under *keys*, all at one moment."""
+        now = self.now()
+
+        def work(file: sqlite3.Connection) -> tuple[list[tuple[bytes | None, bool]], bytes | None]:
+            found = [(self._sealed(file, key, now), self._holder(file, key, now) is not None) for key in keys]
+            return found, self._record(file)
+
+        found, record = await self._file.read(work)
+        slots = (
+            Slot(self._sealing.open(key, sealed), claimed) for key, (sealed, claimed) in zip(keys, found, strict=True)
+        )
+        return Reading(tuple(slots), _decode(record))
+
+    async def claim(self, key: Key, token: str, lease: timedelta) -> Bid:
+        """Claim *key* unless somebody else holds it."""
+        now = self.now()
+
+        def work(file: sqlite3.Connection) -> tuple[int, str, bytes | None, bytes | None]:
+            holder = self._holder(file, key, now)
+            held = 0
+            if holder is not None and holder[0] != token:
+                held = holder[1] - now
+            else:
+                row = (self._names.claim(key), token, now + lease // _MILLISECOND)
+                file.execute("INSERT OR REPLACE INTO claims (name, token, until) VALUES (?, ?, ?)", row)
+            return held, self._tombstone(file, key, now), self._sealed(file, key, now), self._record(file)
+
+        held, tombstone, sealed, record = await self._file.write(work)
+        claim = None if held else Claim(key, token, tombstone)
+        return Bid(claim, held * _MILLISECOND, self._sealing.open(key, sealed), _decode(record))
+
+    async def renew(self, claim: Claim, lease: timedelta) -> bool:
+        """Hold *claim* for *lease* from now."""
+        now = self.now()
+        row = (now + lease // _MILLISECOND, self._names.claim(claim.key), claim.token, now)
+        sql = "UPDATE claims SET until = ? WHERE name = ? AND token = ? AND until > ?"
+        return await self._file.write(lambda file: file.execute(sql, row).rowcount == 1)
+
+    async def release(self, claim: Claim) -> None:
+        """Give *claim* back if it is still ours."""
+        await self._file.write(lambda file: self._give_back(file, claim))
+
+    async def commit(self, claim: Claim, entry: Entry) -> bool:
+        """Keep *entry*; False as well when it has expired already or cannot be sealed."""
+        now = self.now()
+        sealed = self._sealing.seal(entry)
+        row = (self._names.entry(entry.key), entry.label.kind, entry.expires, sealed)
+
+        def work(file: sqlite3.Connection) -> bool:
+            self._give_back(file, claim)
+            forgotten = self._tombstone(file, claim.key, now) not in ("", claim.tombstone)
+            if forgotten or _decode(self._record(file)).refuses(entry) or entry.expires <= now or not sealed:
+                return False
+            file.execute("INSERT OR REPLACE INTO entries (name, kind, expires, sealed) VALUES (?, ?, ?, ?)", row)
+            _drop_expired(file, now)
+            return True
+
+        return await self._file.write(work)
+
+    async def forget(self, keys: Sequence[Key]) -> int:
+        """Remove the entries under *keys* and refuse the purchases under way."""
+        now = self.now()
+        until = now + TOMBSTONE // _MILLISECOND
+
+        def work(file: sqlite3.Connection) -> int:
+            removed = 0
+            for key in keys:
+                name = self._names.entry(key)
+                removed += file.execute("DELETE FROM entries WHERE name = ? AND expires > ?", (name, now)).rowcount
+                file.execute("DELETE FROM claims WHERE name = ?", (self._names.claim(key),))
+                row = (self._names.tombstone(key), secrets.token_hex(8), until)
+                file.execute("INSERT OR REPLACE INTO tombstones (name, value, until) VALUES (?, ?, ?)", row)
+            return removed
+
+        return await self._file.write(work)
+
+    async def barrier(self) -> Barrier:
+        """The barrier in force."""
+        return _decode(await self._file.read(self._record))
+
+    async def forbid(self, selector: Selector, reason: str) -> Barrier:
+        """Raise the barrier."""
+        now = self.now()
+        return await self._change(lambda barrier: barrier.raised(selector, now=now, reason=reason))
+
+    async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
+        """Note how far a sweep is."""
+        await self._change(lambda barrier: barrier.progressed(sequence, deleted=deleted, swept=swept))
+
+    async def scan(self, cursor: str | None, limit: int) -> Page:
+        """Heads in the order of their names; the cursor is the last name seen."""
+        prefix = self._names.prefix
+        row = (LONGEST_HEAD, max(cursor or "", prefix), prefix + _LAST, self.now(), limit)
+        sql = (
+            "SELECT name, substr(CAST(sealed AS BLOB), 1, ?), length(CAST(sealed AS BLOB)) FROM entries"
+            " WHERE name > ? AND name < ? AND expires > ? ORDER BY name LIMIT ?"
+        )
+        rows = await self._file.read(lambda file: file.execute(sql, row).fetchall())
+        heads = (self._sealing.head(name, start, size) for name, start, size in rows)
+        return Page(tuple(head for head in heads if head), rows[-1][0] if len(rows) == limit else None)
+
+    async def remove(self, heads: Sequence[Head]) -> int:
+        """Remove the entries that are still the ones that *heads* describe."""
+        sql = f"DELETE FROM entries WHERE name = ? AND substr(sealed, {MARK_FROM + 1}, {MARK_TO - MARK_FROM}) = ?"  # noqa: S608 - numbers of ours
+        rows = [(self._names.entry(head.key), mark(head)) for head in heads]
+        return await self._file.write(lambda file: sum(file.execute(sql, row).rowcount for row in rows))
+
+    async def health(self) -> StoreHealth:
+        """Whether the file answers, its size, and what it holds."""
+        try:
+            used, keys = await self._file.read(self._figures)
+        except StoreUnavailable as away:
+            return StoreHealth("degraded", str(self._path), reason=away.reason)
+        return StoreHealth("embedded", str(self._path), used=used, keys=keys)
+
+    @property
+    def refused(self) -> int:
+        """How many stored entries were refused."""
+        return self._sealing.refused
+
+    async def add(self, counts: Mapping[str, int]) -> None:
+        """Add *counts*."""
+        rows = [(self._names.counters, counter, count) for counter, count in counts.items()]
+        sql = (
+            "INSERT INTO counters (book, counter, total) VALUES (?, ?, ?)"
+            " ON CONFLICT (book, counter) DO UPDATE SET total = total + excluded.total"
+        )
+
+        def work(file: sqlite3.Connection) -> None:
+            file.executemany(sql, rows)
+
+        await self._file.write(work)
+
+    async def totals(self) -> Mapping[str, int]:
+        """All counters."""
+        sql = "SELECT counter, total FROM counters WHERE book = ?"
+        return dict(await self._file.read(lambda file: file.execute(sql, (self._names.counters,)).fetchall()))
+
+    async def _change(self, change: Callable[[Barrier], Barrier]) -> Barrier:
+        def work(file: sqlite3.Connection) -> Barrier:
+            changed = change(_decode(self._record(file)))
+            row = (self._names.barrier, barriers.encode(changed))
+            file.execute("INSERT OR REPLACE INTO barriers (name, record) VALUES (?, ?)", row)
+            return changed
+
+        return await self._file.write(work)
+
+    # What follows runs inside a transaction.
+
+    def _record(self, file: sqlite3.Connection) -> bytes | None:
+        row = file.execute("SELECT record FROM barriers WHERE name = ?", (self._names.barrier,)).fetchone()
+        return row[0] if row else None
+
+    def _sealed(self, file: sqlite3.Connection, key: Key, now: int) -> bytes | None:
+        sql = "SELECT CAST(sealed AS BLOB) FROM entries WHERE name = ? AND expires > ?"
+        row = file.execute(sql, (self._names.entry(key), now)).fetchone()
+        return row[0] if row else None
+
+    def _holder(self, file: sqlite3.Connection, key: Key, now: int) -> tuple[str, int] | None:
+        sql = "SELECT token, until FROM claims WHERE name = ? AND until > ?"
+        row: tuple[str, int] | None = file.execute(sql, (self._names.claim(key), now)).fetchone()
+        return row
+
+    def _tombstone(self, file: sqlite3.Connection, key: Key, now: int) -> str:
+        sql = "SELECT value FROM tombstones WHERE name = ? AND until > ?"
+        row = file.execute(sql, (self._names.tombstone(key), now)).fetchone()
+        return row[0] if row else ""
+
+    def _give_back(self, file: sqlite3.Connection, claim: Claim) -> None:
+        row = (self._names.claim(claim.key), claim.token)
+        file.execute("DELETE FROM claims WHERE name = ? AND token = ?", row)
+
+    def _figures(self, file: sqlite3.Connection) -> tuple[int, Mapping[str, int]]:
+        pages, free, size = (
+            file.execute(f"PRAGMA {figure}").fetchone()[0] for figure in ("page_count", "freelist_count", "page_size")
+        )
+        sql = "SELECT count(*) FROM entries WHERE kind = ? AND name > ? AND name < ? AND expires > ?"
+        prefix, now = self._names.prefix, self.now()
+        keys = {kind.value: file.execute(sql, (kind.value, prefix, prefix + _LAST, now)).fetchone()[0] for kind in Kind}
+        return (pages - free) * size, keys
+
+
+def _drop_expired(file: sqlite3.Connection, now: int) -> None:
+    for table, column in (("entries", "expires"), ("claims", "until"), ("tombstones", "until")):
+        sql = f"DELETE FROM {table} WHERE name IN (SELECT name FROM {table} WHERE {column} <= ? LIMIT {_BATCH})"  # noqa: S608 - words of ours
+        file.execute(sql, (now,))
+
+
+def _decode(record: bytes | None) -> Barrier:
+    """The barrier that *record* holds. Without knowing it nothing may be served: then the store is away."""
+    try:
+        return barriers.decode(record)
+    except EntryRefused:
+        raise StoreUnavailable("the record of what was cleared cannot be read", reason="damaged") from None

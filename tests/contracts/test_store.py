@@ -1,0 +1,528 @@
+"""
+What every store promises, on each of them: the SQLite file and the Redis server are real.
+
+Times are short because a real server's clock cannot be moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from hashcache.core.barrier import Selector
+from hashcache.core.entry import Entry, Head, Instant, Label
+from hashcache.core.key import Key
+from hashcache.core.money import MicroDollars
+from hashcache.ports import Claim
+from tests.contracts.backends import Backend, Both, backend_of
+
+WEEK = timedelta(days=7)
+LEASE = timedelta(seconds=30)
+SHORT = timedelta(milliseconds=60)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+    """Each store in turn. The Redis server is started only when its turn comes."""
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(backend_of(request.param, tmp_path, url))
+
+
+@pytest.fixture
+async def store(backend: Backend) -> Both:
+    """One instance."""
+    return await backend.instance()
+
+
+def key(number: int = 1, space: str = "analysis") -> Key:
+    """One of many keys."""
+    return Key(space, f"{number:064x}", f"{number:032x}")
+
+
+def entry(
+    store: Both, of: Key, payload: bytes = b'{"verdict":"captured"}', *, ttl: timedelta = WEEK, **more: object
+) -> Entry:
+    """An entry bought now, whose kind follows from its key's space unless it is given."""
+    kind = str(more.get("kind", "text" if of.space == "text" else "image"))
+    label = Label(kind, str(more.get("tenant", "default")), "provenance", ("campaign",))
+    sequence = int(str(more.get("sequence", 0)))
+    return Entry(
+        of, label, payload, sequence, store.now(), Instant(store.now() + ttl // MILLISECOND), MicroDollars(10_000)
+    )
+
+
+async def bought(store: Both, of: Key, payload: bytes = b'{"verdict":"captured"}', **more: object) -> Entry:
+    """An entry that was claimed and committed."""
+    claim = await claimed(store, of, f"token of {of.name}")
+    new = entry(store, of, payload, **more)  # type: ignore[arg-type]  # passed on as it came
+    assert await store.commit(claim, new)
+    return new
+
+
+async def claimed(store: Both, of: Key, token: str, lease: timedelta = LEASE) -> Claim:
+    """A claim that must be granted."""
+    bid = await store.claim(of, token, lease)
+    assert bid.claim is not None
+    return bid.claim
+
+
+async def found(store: Both, of: Key) -> Entry | None:
+    """What one look finds."""
+    return (await store.read([of])).slots[0].entry
+
+
+async def everything(store: Both, limit: int = 7) -> list[Head]:
+    """All heads of a whole scan, page by page."""
+    heads, cursor = [], None
+    while True:
+        page = await store.scan(cursor, limit)
+        heads += page.heads
+        cursor = page.cursor
+        if cursor is None:
+            return heads
+
+
+# Reading and committing
+
+
+async def test_an_unknown_key_is_empty(store: Both) -> None:
+    """Under a key that was never bought lies neither entry nor claim, and no barrier is in force."""
+    reading = await store.read([key()])
+    assert reading.slots[0].entry is None
+    assert not reading.slots[0].claimed
+    assert reading.barrier.sequence == 0
+
+
+async def test_what_was_committed_is_read(store: Both) -> None:
+    """An entry comes back whole, whatever bytes it holds, and its claim is given back."""
+    new = await bought(store, key(), bytes(range(256)) * 20)
+    slot = (await store.read([key()])).slots[0]
+    assert slot.entry == new
+    assert not slot.claimed
+
+
+async def test_slots_come_in_the_order_of_the_keys(store: Both) -> None:
+    """Reading several keys answers each in its place, also those that are absent or claimed."""
+    await bought(store, key(2), b"two")
+    await claimed(store, key(3), "three")
+    reading = await store.read([key(1), key(3), key(2), key(1)])
+    assert [slot.entry.payload if slot.entry else None for slot in reading.slots] == [None, None, b"two", None]
+    assert [slot.claimed for slot in reading.slots] == [False, True, False, False]
+
+
+async def test_reading_nothing_tells_the_barrier(store: Both) -> None:
+    """Without keys a reading has no slots, and still the barrier in force."""
+    raised = await store.forbid(Selector(), "test")
+    reading = await store.read([])
+    assert reading.slots == ()
+    assert reading.barrier == raised
+
+
+async def test_a_later_answer_replaces_an_earlier_one(store: Both) -> None:
+    """The entry under a key is the one committed last."""
+    await bought(store, key(), b"first")
+    await bought(store, key(), b"second")
+    assert (await found(store, key())).payload == b"second"
+
+
+async def test_an_entry_expires(backend: Backend, store: Both) -> None:
+    """After its time to live an entry is nowhere to be seen: not read, not scanned, not counted as forgotten."""
+    await bought(store, key(), ttl=SHORT)
+    assert await found(store, key())
+    await backend.elapse(SHORT)
+    assert await found(store, key()) is None
+    assert (await store.claim(key(), "next", LEASE)).entry is None
+    assert await everything(store) == []
+    assert await store.forget([key()]) == 0
+
+
+async def test_what_has_expired_is_not_kept(store: Both) -> None:
+    """An answer that took longer than it may live is refused, and its claim given back."""
+    claim = await claimed(store, key(), "slow")
+    assert not await store.commit(claim, entry(store, key(), ttl=timedelta(0)))
+    slot = (await store.read([key()])).slots[0]
+    assert slot.entry is None
+    assert not slot.claimed
+
+
+async def test_what_cannot_be_sealed_is_not_kept(store: Both) -> None:
+    """A label of twenty kilobytes fits no envelope: nothing is kept, and the claim is given back."""
+    claim = await claimed(store, key(), "long")
+    assert not await store.commit(claim, entry(store, key(), tenant="t" * 20_000))
+    slot = (await store.read([key()])).slots[0]
+    assert slot.entry is None
+    assert not slot.claimed
+
+
+# Claims
+
+
+async def test_one_of_many_gets_the_claim(backend: Backend) -> None:
+    """Of twenty who ask at once, over two instances, one is granted the claim."""
+    one, other = await backend.instance(), await backend.instance()
+    bids = await asyncio.gather(*(store.claim(key(), f"{at}", LEASE) for at, store in enumerate([one, other] * 10)))
+    assert sum(bid.claim is not None for bid in bids) == 1
+
+
+async def test_a_held_claim_tells_for_how_long(store: Both) -> None:
+    """Whoever comes second learns how long the claim is held at most."""
+    await claimed(store, key(), "first")
+    bid = await store.claim(key(), "second", LEASE)
+    assert bid.claim is None
+    assert LEASE / 2 < bid.held <= LEASE
+    assert (await store.read([key()])).slots[0].claimed
+
+
+async def test_our_own_token_is_recognised(store: Both) -> None:
+    """Asking again after a lost reply, with the same token, is granted."""
+    first = await claimed(store, key(), "ours")
+    assert await claimed(store, key(), "ours") == first
+
+
+async def test_the_second_look(store: Both) -> None:
+    """A bid tells what lies under the key by now, to whoever holds the claim and to whoever does not."""
+    await bought(store, key(), b"meanwhile")
+    granted = await store.claim(key(), "first", LEASE)
+    held = await store.claim(key(), "second", LEASE)
+    assert granted.entry.payload == held.entry.payload == b"meanwhile"
+
+
+async def test_a_lease_ends(backend: Backend, store: Both) -> None:
+    """A claim that is not renewed is free after its lease, and its holder cannot renew it any more."""
+    lost = await claimed(store, key(), "dies", SHORT)
+    await backend.elapse(SHORT)
+    assert not (await store.read([key()])).slots[0].claimed
+    assert not await store.renew(lost, LEASE)
+    await claimed(store, key(), "next")
+    assert not await store.renew(lost, LEASE)
+
+
+async def test_a_renewed_claim_holds(backend: Backend, store: Both) -> None:
+    """Renewing prolongs the lease from now."""
+    claim = await claimed(store, key(), "lives", SHORT)
+    assert await store.renew(claim, LEASE)
+    await backend.elapse(SHORT)
+    assert (await store.claim(key(), "other", LEASE)).claim is None
+
+
+async def test_a_released_claim_is_free(store: Both) -> None:
+    """Giving a claim back frees the key at once."""
+    await store.release(await claimed(store, key(), "first"))
+    await claimed(store, key(), "second")
+
+
+async def test_only_the_holder_releases(backend: Backend, store: Both) -> None:
+    """A claim that was lost cannot be given back: the next holder keeps it."""
+    lost = await claimed(store, key(), "first", SHORT)
+    await backend.elapse(SHORT)
+    await claimed(store, key(), "second")
+    await store.release(lost)
+    assert (await store.claim(key(), "third", LEASE)).claim is None
+
+
+async def test_a_lost_claim_does_not_refuse_an_answer(backend: Backend, store: Both) -> None:
+    """Who lost the claim may still commit (the money is spent), and takes nothing from the next holder."""
+    lost = await claimed(store, key(), "first", SHORT)
+    await backend.elapse(SHORT)
+    await claimed(store, key(), "second")
+    assert await store.commit(lost, entry(store, key(), b"late"))
+    slot = (await store.read([key()])).slots[0]
+    assert slot.entry.payload == b"late"
+    assert slot.claimed
+
+
+# Forgetting
+
+
+async def test_forgetting_counts_what_was_there(store: Both) -> None:
+    """Forgotten entries are gone, each counted once, and absent ones are not counted."""
+    await bought(store, key(1))
+    await bought(store, key(2))
+    await bought(store, key(3))
+    assert await store.forget([key(1), key(2), key(9)]) == 2
+    assert await store.forget([key(1), key(2)]) == 0
+    assert await found(store, key(1)) is None
+    assert await found(store, key(3))
+    assert await store.forget([]) == 0
+
+
+async def test_a_purchase_under_way_does_not_bring_back_what_was_forgotten(store: Both) -> None:
+    """An answer that was being bought while its key was forgotten is refused, and nothing is kept."""
+    claim = await claimed(store, key(), "under way")
+    assert await store.forget([key()]) == 0
+    assert not await store.commit(claim, entry(store, key()))
+    assert await found(store, key()) is None
+
+
+async def test_a_forgotten_key_can_be_bought_again(store: Both) -> None:
+    """Forgetting frees the claim; who claims afterwards may commit, and whoever did before may not."""
+    early = await claimed(store, key(), "early")
+    await store.forget([key()])
+    late = await claimed(store, key(), "late")
+    assert await store.commit(late, entry(store, key(), b"new"))
+    assert not await store.commit(early, entry(store, key(), b"old"))
+    assert (await found(store, key())).payload == b"new"
+
+
+async def test_forgetting_twice_refuses_who_claimed_in_between(store: Both) -> None:
+    """Each forgetting refuses the purchases that were under way at that moment."""
+    await store.forget([key()])
+    between = await claimed(store, key(), "between")
+    await store.forget([key()])
+    assert not await store.commit(between, entry(store, key()))
+
+
+# The barrier
+
+
+async def test_raising_the_barrier(store: Both) -> None:
+    """A new invalidation stands last among the open ones, with its selector and reason, and is seen by readers."""
+    first = await store.forbid(Selector(kind="image"), "first")
+    second = await store.forbid(Selector(tenant="acme"), "second")
+    assert second.sequence > first.sequence
+    assert [(one.selector, one.reason) for one in second.open] == [
+        (Selector(kind="image"), "first"),
+        (Selector(tenant="acme"), "second"),
+    ]
+    assert second.open[-1].sequence == second.sequence
+    assert await store.barrier() == second
+    assert (await store.read([key()])).barrier == second
+    assert (await store.claim(key(), "any", LEASE)).barrier == second
+
+
+async def test_the_barrier_forbids_what_was_bought_before(store: Both) -> None:
+    """Entries committed before are dead where the selector means them; what is bought afterwards is not."""
+    await bought(store, key(1))
+    await bought(store, key(2, "text"))
+    barrier = await store.forbid(Selector(kind="image"), "test")
+    assert barrier.forbids(await found(store, key(1)))
+    assert not barrier.forbids(await found(store, key(2, "text")))
+    new = await bought(store, key(1), sequence=barrier.sequence)
+    assert not (await store.read([key(1)])).barrier.forbids(new)
+
+
+async def test_a_late_commit_is_refused(store: Both) -> None:
+    """An answer that was being bought while the barrier rose is not kept, and its claim is given back."""
+    bid = await store.claim(key(), "under way", LEASE)
+    await store.forbid(Selector(kind="image"), "test")
+    assert not await store.commit(bid.claim, entry(store, key(), sequence=bid.barrier.sequence))
+    slot = (await store.read([key()])).slots[0]
+    assert (slot.entry, slot.claimed) == (None, False)
+
+
+async def test_a_late_commit_that_is_not_meant_is_kept(store: Both) -> None:
+    """Whatever else was cleared in the meantime, an answer that was paid for is thrown away only when it is meant."""
+    bid = await store.claim(key(), "under way", LEASE)
+    for tag in ("one", "two"):
+        await store.forbid(Selector(tag=tag), "test")
+    assert await store.commit(bid.claim, entry(store, key(), sequence=bid.barrier.sequence))
+    assert await found(store, key())
+
+
+async def test_no_clear_is_lost_to_another(backend: Backend) -> None:
+    """Ten clears at one moment, over two instances: ten sequences, ten open selectors."""
+    stores = [await backend.instance(), await backend.instance()] * 5
+    raised = await asyncio.gather(*(store.forbid(Selector(tag=f"{at}"), "race") for at, store in enumerate(stores)))
+    assert len({barrier.sequence for barrier in raised}) == 10
+    final = await stores[0].barrier()
+    assert {one.selector.tag for one in final.open} == {f"{at}" for at in range(10)}
+
+
+async def test_progress_of_a_sweep(store: Both) -> None:
+    """How far a sweep is can be read by everybody; progress of an unknown sequence changes nothing."""
+    sequence = (await store.forbid(Selector(), "test")).sequence
+    await store.progress(sequence, deleted=41, swept=False)
+    await store.progress(sequence + 5, deleted=7, swept=True)
+    one = (await store.barrier()).find(sequence)
+    assert (one.deleted, one.swept) == (41, False)
+    await store.progress(sequence, deleted=42, swept=True)
+    one = (await store.barrier()).find(sequence)
+    assert (one.deleted, one.swept) == (42, True)
+
+
+# Browsing and sweeping
+
+
+async def test_a_scan_sees_all_and_only_the_entries_of_its_environment(backend: Backend, store: Both) -> None:
+    """Every entry is seen, none of another environment, no claim, no tombstone, no book."""
+    elsewhere = await backend.instance(f"{uuid4().hex}*?[a]")
+    bought_here = [await bought(store, key(number), bytes(number)) for number in range(1, 31)]
+    await bought(elsewhere, key(99))
+    await claimed(store, key(50), "claim")
+    await store.forget([key(51)])
+    await store.forbid(Selector(tag="none"), "book")
+    await store.add({"hits": 1})
+    heads = {head.key: head for head in await everything(store)}
+    assert set(heads) == {one.key for one in bought_here}
+    assert {head.key for head in await everything(elsewhere)} == {key(99)}
+    for one in bought_here:
+        head = heads[one.key]
+        assert (head.label, head.sequence, head.created, head.expires, head.price) == (
+            one.label, one.sequence, one.created, one.expires, one.price,
+        )  # fmt: skip
+        assert head.size == len(backend.stored(backend.names.entry(one.key)))
+
+
+async def test_a_scan_sees_entries_with_long_labels(backend: Backend, store: Both) -> None:
+    """Labels of several kilobytes do not hide an entry."""
+    label = Label("image", "default", "provenance", tuple(f"{at}" * 60 for at in range(100)))
+    new = entry(store, key())
+    long = Entry(new.key, label, new.payload, 0, new.created, new.expires, new.price)
+    assert await store.commit(await claimed(store, key(), "token"), long)
+    assert [head.label for head in await everything(store)] == [label]
+
+
+async def test_a_cursor_that_is_none_ends_the_scan(store: Both) -> None:
+    """A cursor that somebody made up is no error: there may just be nothing behind it."""
+    await bought(store, key())
+    assert (await store.scan("zzz \x00 not a cursor", 10)).cursor is None
+
+
+async def test_removing_is_conditional(store: Both) -> None:
+    """A sweep removes the entries that it saw, not those that came under the same key since."""
+    await bought(store, key(1), b"old")
+    await bought(store, key(2), b"old")
+    await bought(store, key(3), b"old")
+    heads = await everything(store)
+    await bought(store, key(2), b"new", sequence=1)
+    await store.forget([key(3)])
+    assert await store.remove(heads) == 1
+    assert await found(store, key(1)) is None
+    assert (await found(store, key(2))).payload == b"new"
+    assert await store.remove([]) == 0
+
+
+async def test_many_are_removed(store: Both) -> None:
+    """More entries than fit one batch go in one call."""
+    for number in range(1, 451):
+        await bought(store, key(number))
+    heads = {head.key: head for head in await everything(store, 100)}
+    assert await store.remove(list(heads.values())) == 450
+    assert await everything(store) == []
+
+
+# What is stored is not believed
+
+
+def flipped(stored: bytes, other: bytes) -> bytes:
+    """One bit of the payload is another."""
+    return stored[:-40] + bytes([stored[-40] ^ 1]) + stored[-39:]
+
+
+def moved(stored: bytes, other: bytes) -> bytes:
+    """A valid entry of another key."""
+    return other
+
+
+def cut(stored: bytes, other: bytes) -> bytes:
+    """The beginning only."""
+    return stored[:50]
+
+
+def garbage(stored: bytes, other: bytes) -> bytes:
+    """Somebody else's bytes."""
+    return b"not an entry"
+
+
+@pytest.mark.parametrize("damage", [flipped, moved, cut, garbage])
+async def test_bytes_that_do_not_verify_are_absent(
+    backend: Backend, store: Both, damage: Callable[[bytes, bytes], bytes]
+) -> None:
+    """A damaged entry is a miss for readers and bidders, each time counted, and the next commit replaces it."""
+    await bought(store, key(1))
+    await bought(store, key(2))
+    one, other = (backend.stored(backend.names.entry(key(number))) for number in (1, 2))
+    backend.overwrite(backend.names.entry(key(1)), damage(one, other))
+    assert await found(store, key(1)) is None
+    assert store.refused == 1
+    bid = await store.claim(key(1), "again", LEASE)
+    assert bid.entry is None
+    assert store.refused == 2
+    assert await store.commit(bid.claim, entry(store, key(1), b"good"))
+    assert (await found(store, key(1))).payload == b"good"
+    assert store.refused == 2
+
+
+async def test_garbage_does_not_stop_a_scan(backend: Backend, store: Both) -> None:
+    """A scan passes over bytes that begin as no envelope."""
+    await bought(store, key(1))
+    backend.overwrite(backend.names.entry(key(2)), b"not an entry")
+    assert [head.key for head in await everything(store)] == [key(1)]
+
+
+# The ledger
+
+
+async def test_counters_add_up(backend: Backend) -> None:
+    """A hundred additions at once, over two instances: nothing is lost."""
+    stores = [await backend.instance(), await backend.instance()] * 50
+    await asyncio.gather(*(store.add({"hits": 1, "spent": at, "refunds": -1}) for at, store in enumerate(stores)))
+    assert await stores[0].totals() == {"hits": 100, "spent": 4950, "refunds": -100}
+
+
+async def test_no_invalidation_touches_the_counters(store: Both) -> None:
+    """The books survive a clear and its sweep."""
+    await store.add({"hits": 3})
+    await store.add({})
+    await bought(store, key())
+    await store.forbid(Selector(), "all")
+    await store.remove(await everything(store))
+    assert await store.totals() == {"hits": 3}
+
+
+# Several instances
+
+
+async def test_instances_see_each_others_acts(backend: Backend) -> None:
+    """What one instance commits, claims, forgets, forbids and counts, the other sees at once."""
+    one, other = await backend.instance(), await backend.instance()
+    await bought(one, key(1))
+    assert await found(other, key(1))
+    await claimed(one, key(2), "one")
+    assert (await other.claim(key(2), "other", LEASE)).claim is None
+    await other.forget([key(1)])
+    assert await found(one, key(1)) is None
+    barrier = await other.forbid(Selector(), "other")
+    assert await one.barrier() == barrier
+    await one.add({"hits": 1})
+    assert await other.totals() == {"hits": 1}
+
+
+async def test_environments_do_not_meet(backend: Backend, store: Both) -> None:
+    """Entries, claims, the barrier and the counters of another environment are another's."""
+    elsewhere = await backend.instance("elsewhere-" + backend.names.prefix[-40:-1])
+    await bought(store, key())
+    await store.forbid(Selector(), "here")
+    await store.add({"hits": 1})
+    assert await found(elsewhere, key()) is None
+    assert (await elsewhere.barrier()).sequence == 0
+    assert await elsewhere.totals() == {}
+    await claimed(store, key(), "here")
+    await claimed(elsewhere, key(), "there")
+
+
+async def test_health(store: Both) -> None:
+    """A store that answers says so, and how many entries of each kind it holds."""
+    await bought(store, key(1))
+    await bought(store, key(2), kind="video")
+    await bought(store, key(3, "text"))
+    await bought(store, key(4, "text"))
+    health = await store.health()
+    assert health.status in {"connected", "embedded"}
+    assert health.keys == {"image": 1, "video": 1, "text": 2}
+    assert health.used > 0
+    assert health.where
+
+
+async def test_closing_twice_is_safe(store: Both) -> None:
+    """A second close does nothing."""
+    await store.close()
+    await store.close()
