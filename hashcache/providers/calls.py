@@ -1,0 +1,294 @@
+"""
+What vendors share over httpx: how a paid call is made, bounded, retried and understood.
+
+Rule 1: a call is tried again only when nothing can have been billed: no connection was made, or the vendor asked us
+        to come back at a time that fits into the deadline. After an ambiguous failure never.
+Rule 2: one deadline holds for everything, waiting for a free line included; httpx's own are per read and never end.
+Rule 3: a line that saw a failure or a cancellation is thrown away. httpx 0.28 loses a connection's place for good
+        when a request is cancelled while it is given one (encode/httpcore#1093): so a line has one connection of its
+        own, is taken under a semaphore, and nobody ever waits inside httpx.
+Rule 4: what comes back is capped in bytes, never decompressed, never followed elsewhere; no cookie is kept and
+        nothing is read from the environment.
+Rule 5: a message names the provider, and never an address, a header, a key or a body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from hashcache.core.errors import (
+    ProviderDenied,
+    ProviderError,
+    ProviderFailed,
+    ProviderInvalid,
+    ProviderRejected,
+    ProviderThrottled,
+    ProviderTimeout,
+)
+from hashcache.providers.formats import Payload
+
+#: How often a call is sent at most.
+TRIES = 3
+#: Longest pause before the second and third try after a refused connection, in seconds.
+BACKOFF = (0.25, 1.0)
+#: The longest pause that we let a vendor ask for, in seconds.
+LONGEST_PAUSE = 3600.0
+#: Seconds an unused connection is kept: less than any server that we know keeps it (gunicorn: 2), since a paid call
+#: that meets a closing connection cannot be repeated.
+IDLE = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply with a 2xx *status*, complete."""
+
+    status: int
+    body: bytes
+
+
+class Lines:
+    """
+    The lines to one vendor: as many calls at once as there are lines; each line is one connection, made when needed.
+
+    *provider* is our adapter's name, *timeout* the total deadline of a call that names none, *most_bytes* the largest
+    reply, *random* gives a number within 0 and 1 for the jitter of pauses.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        *,
+        timeout: timedelta,
+        concurrency: int,
+        random: Callable[[], float],
+        connect_timeout: timedelta = timedelta(seconds=10),
+        most_bytes: int = 4_000_000,
+    ) -> None:
+        self.provider = provider
+        self._timeout = timeout
+        self._connect_timeout = connect_timeout.total_seconds()
+        self._most_bytes = most_bytes
+        self._random = random
+        self._room = asyncio.Semaphore(concurrency)
+        self._free: list[httpx.AsyncHTTPTransport] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._paused_until = 0.0
+        self._tls = httpx.create_ssl_context(trust_env=False)
+
+    async def post(
+        self, url: str, payload: Payload, headers: Mapping[str, str], *, timeout: timedelta | None = None
+    ) -> Reply:
+        """
+        Send *payload* to *url* and read the whole reply.
+
+        Raises:
+            ProviderTimeout: *timeout* passed; possibly paid once a byte was sent.
+            ProviderError: another of its kinds, by the status or by what broke on the way (see `refusal`).
+        """
+        call = _Call(url, payload, headers)
+        deadline = _now() + (timeout or self._timeout).total_seconds()
+        try:
+            async with asyncio.timeout_at(deadline) as total:
+                return await self._try(call, deadline)
+        except TimeoutError:
+            if not total.expired():
+                raise  # the body's own
+            raise ProviderTimeout(
+                self.provider, f"{self.provider} did not answer in time", possibly_paid=call.sent
+            ) from None
+
+    async def close(self) -> None:
+        """Close every connection that is not in use, and from now on each one after its call. Safe to call twice."""
+        self._closed = True
+        while self._free:
+            await self._drop(self._free.pop())
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    async def _try(self, call: _Call, deadline: float) -> Reply:
+        """Send *call* until it is answered, may not be repeated, or could not be within *deadline* (loop's time)."""
+        for tried in range(1, TRIES + 1):
+            await self._respect_pause(deadline)
+            try:
+                async with self._room:
+                    return await self._send(call)
+            except ProviderThrottled as error:
+                if error.retry_after is not None:
+                    self._paused_until = max(self._paused_until, _now() + error.retry_after)
+                if error.retry_after is None or tried == TRIES:
+                    raise
+                call.sent = False
+            except ProviderFailed:
+                if call.sent or tried == TRIES:
+                    raise
+                pause = self._random() * BACKOFF[tried - 1]
+                if _now() + pause >= deadline:
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    async def _respect_pause(self, deadline: float) -> None:
+        """
+        Wait until the vendor wants to be called again: what it told one call holds for all.
+
+        Raises:
+            ProviderThrottled: that is after *deadline*; nothing was sent.
+        """
+        pause = self._paused_until - _now()
+        if pause <= 0:
+            return
+        if self._paused_until >= deadline:
+            message = f"{self.provider} asked us to come back later"
+            raise ProviderThrottled(self.provider, message, retry_after=pause)
+        await asyncio.sleep(pause + self._random() * min(pause, 1.0))
+
+    async def _send(self, call: _Call) -> Reply:
+        """Send *call* once, over a line of its own."""
+        line = self._free.pop() if self._free else self._new_line()
+        try:
+            reply = await self._exchange(line, call)
+        except BaseException:
+            await self._drop(line)
+            raise
+        if self._closed:
+            await self._drop(line)
+        else:
+            self._free.append(line)
+        return reply
+
+    def _new_line(self) -> httpx.AsyncHTTPTransport:
+        """A bare transport: unlike a client it keeps no cookies, follows no redirect and reads no environment."""
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE)
+        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits)
+
+    async def _drop(self, line: httpx.AsyncHTTPTransport) -> None:
+        """Close *line*, to the end even when the caller is cancelled meanwhile."""
+        closing = asyncio.create_task(line.aclose())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        await asyncio.shield(closing)
+
+    async def _exchange(self, line: httpx.AsyncHTTPTransport, call: _Call) -> Reply:
+        """One request and its reply; httpx's errors are translated here and nowhere else."""
+        call.sent = answered = False
+        try:
+            async with aclosing(call.payload.chunks()) as chunks:
+                response = await line.handle_async_request(call.request(chunks, self._connect_timeout))
+            answered = True
+            try:
+                refused = refusal(self.provider, response.status_code, response.headers)
+                if refused is not None:
+                    raise refused
+                return Reply(response.status_code, await self._read(response))
+            finally:
+                await response.aclose()
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+            message = f"the call to {self.provider} could not be written as HTTP: check its URL and headers"
+            raise ProviderInvalid(self.provider, message, possibly_paid=call.sent) from None
+        except httpx.RemoteProtocolError:
+            if not answered:
+                raise self._broken(call) from None
+            message = f"{self.provider} sent an incomplete or malformed reply"
+            raise ProviderInvalid(self.provider, message, possibly_paid=True) from None
+        except httpx.TransportError:
+            raise self._broken(call) from None
+
+    def _broken(self, call: _Call) -> ProviderFailed:
+        what = "broke the connection" if call.sent else "could not be reached"
+        return ProviderFailed(self.provider, f"{self.provider} {what}", possibly_paid=call.sent)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """The reply's bytes, as they came over the wire."""
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        if coding != "identity":
+            message = f"{self.provider} sent a compressed reply, which was not asked for"
+            raise ProviderInvalid(self.provider, message, possibly_paid=True)
+        body = bytearray()
+        async with aclosing(response.aiter_raw()) as chunks:  # type: ignore[type-var]  # httpx hides a generator
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > self._most_bytes:
+                    message = f"{self.provider} sent more than {self._most_bytes} bytes"
+                    raise ProviderInvalid(self.provider, message, possibly_paid=True)
+        return bytes(body)
+
+
+class _Call:
+    """One call to be sent, and whether a byte of its present try may have left (`sent`)."""
+
+    def __init__(self, url: str, payload: Payload, headers: Mapping[str, str]) -> None:
+        self.payload = payload
+        self.sent = False
+        self._url = url
+        self._headers = {
+            "Accept": "application/json",
+            "User-Agent": "hashcache",
+            **headers,
+            **payload.headers,
+            "Accept-Encoding": "identity",
+        }
+
+    def request(self, chunks: AsyncGenerator[bytes, None], connect_timeout: float) -> httpx.Request:
+        """A fresh request: httpx's bodies are read once. Raises httpx.InvalidURL."""
+        if (httpx.URL(self._url).port or 0) > 65535:  # httpx lets it pass, and the socket raises something odd
+            raise httpx.InvalidURL("port")
+        timeout = {"connect": connect_timeout, "read": None, "write": None, "pool": connect_timeout}
+        extensions = {"timeout": timeout, "trace": self._trace}
+        return httpx.Request("POST", self._url, headers=self._headers, content=chunks, extensions=extensions)
+
+    async def _trace(self, event: str, _details: object) -> None:
+        """httpcore tells each step (its "trace" extension)."""
+        if event == "http11.send_request_headers.started":
+            self.sent = True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def refusal(provider: str, status: int, headers: Mapping[str, str]) -> ProviderError | None:
+    """
+    What a reply's status means; None for 2xx. *headers* are looked up in lower case.
+
+    A gateway's 502 and 504 may stand before an analysis that was made and billed; other errors are the vendor's own.
+    """
+    if 200 <= status < 300:
+        return None
+    pause = retry_after(headers)
+    if status == 429 or (status == 503 and pause is not None):
+        return ProviderThrottled(provider, f"{provider} asked us to come back later ({status})", retry_after=pause)
+    if status >= 500 or status in {408, 425}:
+        paid = status in {502, 504}
+        return ProviderFailed(provider, f"{provider} failed with status {status}", possibly_paid=paid)
+    if status in {401, 402, 403}:
+        return ProviderDenied(provider, f"{provider} refuses our account ({status}): check its key, credit and rights")
+    if status in {400, 413, 415, 422}:
+        return ProviderRejected(provider, f"{provider} refuses this content ({status})")
+    if status >= 400:
+        return ProviderInvalid(provider, f"{provider} answered {status}: check its URL")
+    return ProviderInvalid(provider, f"{provider} answered with status {status}; redirects are not followed")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """
+    The seconds of a `Retry-After` (RFC 9110 section 10.2.3), at most LONGEST_PAUSE; None without a readable one.
+
+    A date is measured against the reply's own `Date`, so no clock of ours is asked.
+    """
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return min(float(text), LONGEST_PAUSE)
+    try:
+        pause = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError):
+        return None
+    return min(max(pause.total_seconds(), 0.0), LONGEST_PAUSE)

@@ -1,0 +1,114 @@
+"""
+How contents and answers are written on the wire: multipart and JSON.
+
+Rule 1: a content is streamed, never copied: a body of any size costs one chunk of memory.
+Rule 2: what is sent tells nothing about the customer: the file's name is ours, by its media type.
+Rule 3: what is read is JSON to the letter, and no deeper than what can be written again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from hashcache.core.errors import ProviderInvalid
+from hashcache.ports import Body
+
+#: Deepest nesting of an answer.
+DEEPEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What is sent: its headers, `Content-Length` among them, and its bytes, made anew by each call of *chunks*."""
+
+    headers: Mapping[str, str]
+    chunks: Callable[[], AsyncGenerator[bytes, None]]
+
+
+def multipart(
+    field: str,
+    file_name: str,
+    media_type: str,
+    body: Body,
+    extra: Sequence[tuple[str, str]] = (),
+    *,
+    boundary: str | None = None,
+) -> Payload:
+    """
+    `multipart/form-data` (RFC 7578) with *extra* fields and then one file, whose bytes are passed on as *body* gives
+    them. *file_name* must be neutral: some vendors echo it. *boundary* is 128 random bits unless it is handed in.
+    """
+    boundary = boundary or secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'
+        for name, value in extra
+    ]
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(field)}"; filename="{_quoted(file_name)}"\r\n'
+        f"Content-Type: {media_type}\r\n\r\n"
+    )
+    before, after = "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield before
+        source = body.chunks()
+        try:
+            async for chunk in source:
+                yield chunk
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+        yield after
+
+    size = len(before) + body.size + len(after)
+    return Payload({"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(size)}, chunks)
+
+
+def _quoted(name: str) -> str:
+    """*name* within quotes, as browsers write it (WHATWG HTML, multipart/form-data encoding)."""
+    return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+
+
+def json(document: Any) -> Payload:
+    """*document* as JSON."""
+    encoded = msgspec.json.encode(document)
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield encoded
+
+    return Payload({"Content-Type": "application/json", "Content-Length": str(len(encoded))}, chunks)
+
+
+def read_json(provider: str, raw: bytes) -> Any:
+    """
+    The JSON document in *raw* (RFC 8259: no NaN, no Infinity), nested at most DEEPEST deep.
+
+    Raises:
+        ProviderInvalid: it is none; possibly paid, since the vendor answered.
+    """
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ProviderInvalid(provider, f"{provider} sent what is not JSON", possibly_paid=True) from None
+    except RecursionError:
+        raise _too_deep(provider) from None
+    level = _containers([document])
+    for _ in range(DEEPEST):
+        level = _containers(inner for outer in level for inner in (outer.values() if type(outer) is dict else outer))
+    if level:
+        raise _too_deep(provider)
+    return document
+
+
+def _containers(documents: Iterable[Any]) -> list[Any]:
+    return [one for one in documents if type(one) in (dict, list)]
+
+
+def _too_deep(provider: str) -> ProviderInvalid:
+    message = f"{provider} sent JSON nested more than {DEEPEST} deep"
+    return ProviderInvalid(provider, message, possibly_paid=True)

@@ -1,0 +1,1 @@
+"""What the service is for, in terms of content and money: no HTTP, no store's or vendor's technology."""

@@ -1,0 +1,138 @@
+"""
+The figures of the fleet: which counters there are, and the answer made of them.
+
+Rule 1: counters only grow, are integers, and are added up over all processes in the store.
+Rule 2: what is not known is None, never a made-up zero.
+Rule 3: percentiles come from counted buckets, so they can be added up over processes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from hashcache.core.content import Kind
+from hashcache.core.freshness import Cause
+from hashcache.core.money import decimal
+from hashcache.core.outcome import Level, Outcome, Status
+from hashcache.ports import StoreHealth
+
+#: Upper bounds of the buckets of a duration, in milliseconds; the last is open.
+BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000, 180000)
+
+
+def count(outcome: Outcome, *, kind: str, milliseconds: float) -> Counter[str]:
+    """What one answered question adds."""
+    counts: Counter[str] = Counter()
+    word = "hits" if outcome.cached else "misses"
+    counts[f"{word}.{kind}"] += 1
+    if outcome.status is Status.STALE:
+        counts["stale"] += 1
+    if outcome.collapsed:
+        counts["collapsed"] += 1
+    if outcome.status is Status.BYPASS:
+        counts["bypass"] += 1
+    if not outcome.cached and outcome.cause is not None:
+        counts[f"cause.{outcome.cause.value}"] += 1
+    counts[f"level.{outcome.level.value}"] += 1
+    counts[f"latency.{'hit' if outcome.cached else 'miss'}.{_bucket(milliseconds)}"] += 1
+    provider = outcome.entry.label.provider
+    if outcome.saved:
+        counts[f"saved.{provider}"] += outcome.saved
+    if not outcome.cached and not outcome.collapsed:
+        counts["stored"] += outcome.stored
+    return counts
+
+
+def _bucket(milliseconds: float) -> int:
+    return next((index for index, bound in enumerate(BUCKETS) if milliseconds <= bound), len(BUCKETS))
+
+
+def report(totals: Mapping[str, int], health: StoreHealth) -> dict[str, Any]:
+    """The answer of `GET /api/admin/cache/stats`."""
+    hits, misses = _sum(totals, "hits."), _sum(totals, "misses.")
+    return {
+        "success": True,
+        "cache": {
+            "enabled": health.status != "off",
+            "available": health.status in {"connected", "embedded"},
+            "status": health.status,
+            "hits": hits,
+            "misses": misses,
+            "stale": totals.get("stale", 0),
+            "collapsed": totals.get("collapsed", 0),
+            "stored": totals.get("stored", 0),
+            "invalidations": totals.get("invalidations", 0),
+            "errors": totals.get("errors", 0),
+            "refused_entries": totals.get("refused", 0),
+            "duplicates": totals.get("duplicates", 0),
+            "total_requests": hits + misses,
+            "hit_rate": round(100 * hits / (hits + misses), 2) if hits + misses else 0.0,
+            "by_kind": {
+                kind.value: {"hits": totals.get(f"hits.{kind}", 0), "misses": totals.get(f"misses.{kind}", 0)}
+                for kind in Kind
+            },
+            "misses_by_cause": {cause.value: totals.get(f"cause.{cause}", 0) for cause in Cause},
+            "levels": {level.value: totals.get(f"level.{level}", 0) for level in Level},
+            "memory": _memory(health),
+            "commands": {"total": None, "per_request": None, "month": None},
+            "latency_ms": {word: _percentiles(totals, word) for word in ("hit", "miss")},
+        },
+        "money": money(totals),
+    }
+
+
+def money(totals: Mapping[str, int]) -> dict[str, Any]:
+    """Spent, saved and wasted, in all and by provider, as decimal strings of US dollars."""
+    providers = sorted({name.split(".", 1)[1] for name in totals if name.startswith(("calls.", "saved."))})
+    return {
+        "spent_usd": decimal(_sum(totals, "spent.")),
+        "saved_usd": decimal(_sum(totals, "saved.")),
+        "wasted_usd": decimal(_sum(totals, "wasted.")),
+        "calls": _sum(totals, "calls."),
+        "by_provider": {
+            name: {
+                "calls": totals.get(f"calls.{name}", 0),
+                "spent_usd": decimal(totals.get(f"spent.{name}", 0)),
+                "saved_usd": decimal(totals.get(f"saved.{name}", 0)),
+                "wasted_usd": decimal(totals.get(f"wasted.{name}", 0)),
+            }
+            for name in providers
+        },
+    }
+
+
+def _memory(health: StoreHealth) -> dict[str, Any]:
+    percent = round(100 * health.used / health.most, 2) if health.used is not None and health.most else None
+    return {
+        "used": health.used,
+        "max": health.most,
+        "percent": percent,
+        "keys": {kind.value: health.keys.get(kind, 0) if health.keys is not None else None for kind in Kind},
+        "evicted": health.evicted,
+        "keyspace_hits": health.found,
+        "keyspace_misses": health.missed,
+    }
+
+
+def _percentiles(totals: Mapping[str, int], word: str) -> dict[str, int | None]:
+    """Upper bounds of the buckets in which the 50th, 95th and 99th of a hundred lie, in milliseconds."""
+    counts = [totals.get(f"latency.{word}.{index}", 0) for index in range(len(BUCKETS) + 1)]
+    return {f"p{share}": _percentile(counts, share) for share in (50, 95, 99)}
+
+
+def _percentile(counts: list[int], share: int) -> int | None:
+    total = sum(counts)
+    if not total:
+        return None
+    seen = 0
+    for index, number in enumerate(counts):
+        seen += number
+        if seen * 100 >= share * total:
+            return BUCKETS[min(index, len(BUCKETS) - 1)]
+    return BUCKETS[-1]
+
+
+def _sum(totals: Mapping[str, int], prefix: str) -> int:
+    return sum(number for name, number in totals.items() if name.startswith(prefix))

@@ -1,0 +1,149 @@
+"""
+What a vendor on loopback has received: HTTP/1.1 requests, their contents digested while they stream in.
+
+Rule: a content is never kept, so that an upload of any size may be tested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+MOST_HEADER_BYTES = 64 * 1024
+
+
+@dataclass
+class Request:
+    """One request: *headers* by lower-case name; *content* is the SHA-256 of the file part, or of the JSON text."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    content: str = ""
+    size: int = 0
+    file_name: str | None = None
+    media_type: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Ledger:
+    """What arrived complete, in order; how many calls each content cost; bytes *received* as content."""
+
+    requests: list[Request] = field(default_factory=list)
+    by_digest: Counter[str] = field(default_factory=Counter)
+    received: int = 0
+
+    @property
+    def calls(self) -> int:
+        """Calls that a vendor would bill."""
+        return len(self.requests)
+
+    @property
+    def contents(self) -> int:
+        """Distinct contents among them."""
+        return len(self.by_digest)
+
+    def note(self, request: Request) -> None:
+        """One more call."""
+        self.requests.append(request)
+        self.by_digest[request.content] += 1
+        self.received += request.size
+
+    def encoded(self) -> bytes:
+        """As JSON, for other processes."""
+        document = {"calls": self.calls, "contents": self.contents, "bytes": self.received, "by_digest": self.by_digest}
+        return json.dumps(document).encode()
+
+
+class ContentDigest:
+    """Digests the file of a multipart body, the text of a JSON one, or a whole other body, while it streams in."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._digest = hashlib.sha256()
+        self._parser: MultipartParser | None = None
+        self._json: bytearray | None = None
+        self._name, self._value = b"", b""
+        self._part: dict[bytes, bytes] = {}
+        self._field = ""
+        self._is_file = False
+        kind, options = parse_options_header(request.headers.get("content-type", ""))
+        if kind == b"multipart/form-data":
+            self._parser = MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._header_name,
+                    "on_header_value": self._header_value,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_end,
+                    "on_part_data": self._data,
+                },
+            )
+        elif kind == b"application/json":
+            self._json = bytearray()
+
+    def update(self, chunk: bytes) -> None:
+        """The next bytes of the body."""
+        if self._parser is not None:
+            self._parser.write(chunk)
+        elif self._json is not None:
+            self._json += chunk
+        else:
+            self._take(chunk)
+
+    def finish(self) -> None:
+        """That was all: the request now knows its content."""
+        if self._parser is not None:
+            self._parser.finalize()
+        if self._json is not None:
+            for name, text in json.loads(self._json).items():
+                self._request.fields[name] = text
+                self._take(text.encode())
+        self._request.content = self._digest.hexdigest()
+
+    def _take(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._request.size += len(chunk)
+
+    def _begin(self) -> None:
+        self._part, self._name, self._value = {}, b"", b""
+
+    def _header_name(self, raw: bytes, start: int, end: int) -> None:
+        self._name += raw[start:end]
+
+    def _header_value(self, raw: bytes, start: int, end: int) -> None:
+        self._value += raw[start:end]
+
+    def _header_end(self) -> None:
+        self._part[self._name.lower()] = self._value
+        self._name, self._value = b"", b""
+
+    def _headers_end(self) -> None:
+        _, options = parse_options_header(self._part[b"content-disposition"])
+        self._field = options[b"name"].decode()
+        self._is_file = b"filename" in options
+        self._request.fields[self._field] = ""
+        if self._is_file:
+            self._request.file_name = options[b"filename"].decode()
+            self._request.media_type = self._part[b"content-type"].decode()
+
+    def _data(self, raw: bytes, start: int, end: int) -> None:
+        if self._is_file:
+            self._take(raw[start:end])
+        else:
+            self._request.fields[self._field] += raw[start:end].decode()
+
+
+async def read_head(reader: asyncio.StreamReader) -> Request:
+    """The request line and the header fields."""
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, path, _ = lines[0].split(" ")
+    fields = (line.partition(":") for line in lines[1:-2])
+    return Request(method, path, {name.lower(): value.strip() for name, _, value in fields})
