@@ -73,7 +73,7 @@ def sniff(head: bytes) -> tuple[Kind, str] | None:
 
 
 def _matroska(head: bytes) -> tuple[Kind, str] | None:
-    """EBML: the DocType element (id 4282) tells WebM from Matroska; its length has 1 to 8 bytes (RFC 8794 section 4)."""
+    """EBML: the DocType element (id 4282) tells WebM from Matroska; its length has 1 to 8 bytes (RFC 8794)."""
     at = head.find(b"\x42\x82", 4, 256) + 2
     if at < 2 or at >= len(head) or not head[at]:
         return None
