@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import c2pa
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 from hashcache.core.content import Kind, sniff
 from hashcache.core.result import Confidence, Evidence, Result, Verdict
