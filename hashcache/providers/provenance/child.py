@@ -85,7 +85,7 @@ def _warm(survey: Survey) -> None:
     """
     for coding in ("ascii", "latin-1", "utf-8", "utf-16-le", "utf-16-be", "iso2022_jp"):
         "a".encode(coding).decode(coding, "replace")
-    text = Memory(b"as an AI language model")
+    text = Memory("as an AI language model \u200b\u200c\u202e p\u0430ypal \U000e0061".encode())
     packet = b"iTXtXML:com.adobe.xmp\0\0\0\0\0<x/>"
     chunks = (packet, b"zTXtComment\0\0" + zlib.compress(b"a"), b"caBX" + bytes(16), b"IEND")
     picture = Memory(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(chunk) for chunk in chunks))
