@@ -3,14 +3,15 @@ Entry <-> bytes: versioned, compressed, signed or checksummed; refuses what it d
 
     0   2  magic "HC"
     2   1  version (1)
-    3   1  flags: bits 0-1 codec (0 plain, 1 zstd), bits 2-3 seal (0 checksum, 1 keyed BLAKE3)
+    3   1  flags: bits 0-1 codec (0 plain, 1 zstd), bits 2-3 seal (0 checksum, 1 keyed BLAKE3), bit 4 negative
     4   8  sequence of the barrier, big-endian: at a fixed place, so that a script can compare it
    12   8  created, instant in ms, big-endian: with the sequence it tells one entry of a key from the next
    20   4  key id: first bytes of a digest of the signing key; zero for a checksum
    24   4  length of the header
    28   4  length of the payload as stored
    32   4  length of the payload as given
-   36      header (msgpack array: expires, price, kind, tenant, provider, tags), payload, 32 bytes of seal
+   36      header (msgpack array: expires, price, kind, tenant, provider, tags, kept, took, error, failures),
+           payload, 32 bytes of seal
 
 Rule 1: the seal covers the physical name of the key and every byte before it; it is checked before anything is
         decompressed or parsed. With a secret it is keyed BLAKE3: whoever can write to the store cannot forge or
@@ -49,7 +50,9 @@ _VERSION = 1
 _SEAL = 32
 _ZSTD = 1
 _KEYED = 1 << 2
-_KNOWN_FLAGS = _ZSTD | _KEYED
+#: Where a script sees that an entry is negative: this bit of the byte at FLAGS_AT.
+NEGATIVE, FLAGS_AT = 1 << 4, 3
+_KNOWN_FLAGS = _ZSTD | _KEYED | NEGATIVE
 _UNKEYED_ID = b"\0\0\0\0"
 _COMPRESS_ABOVE = 1024
 _SEAL_CONTEXT = "hashcache 2026-11-20 seal of an entry, version 1"
@@ -63,6 +66,10 @@ class _Header(msgspec.Struct, frozen=True, array_like=True):
     tenant: str
     provider: str
     tags: tuple[str, ...] = ()
+    kept: int = 0
+    took: int = 0
+    error: str = ""
+    failures: int = 0
 
 
 _headers = msgspec.msgpack.Decoder(_Header)
@@ -109,8 +116,20 @@ class Envelope:
                 stored, flags = smaller, _ZSTD
         label = entry.label
         header = msgspec.msgpack.encode(
-            _Header(entry.expires, entry.price, label.kind, label.tenant, label.provider, label.tags)
+            _Header(
+                entry.expires,
+                entry.price,
+                label.kind,
+                label.tenant,
+                label.provider,
+                label.tags,
+                entry.kept,
+                entry.took,
+                entry.error,
+                entry.failures,
+            )
         )
+        flags |= NEGATIVE if entry.error else 0
         if len(header) > _LONGEST_HEADER:
             raise EntryRefused("header")
         key_id = _UNKEYED_ID
@@ -152,6 +171,10 @@ class Envelope:
             Instant(created),
             Instant(header.expires),
             MicroDollars(header.price),
+            Instant(header.kept),
+            header.took,
+            header.error,
+            header.failures,
         )
 
     def _key(self, flags: int, key_id: bytes) -> bytes | None:

@@ -6,6 +6,7 @@ Rule 2: each verb of a Store is one atomic act.
 Rule 3: every verb has a deadline of its own; none waits for ever.
 """
 
+from hashcache.ports.channel import Channel, Traffic
 from hashcache.ports.observer import Observer
 from hashcache.ports.provider import Answer, Body, Pending, Provider
 from hashcache.ports.store import Bid, Claim, Ledger, Page, Reading, Slot, Store, StoreHealth
@@ -14,6 +15,7 @@ __all__ = [
     "Answer",
     "Bid",
     "Body",
+    "Channel",
     "Claim",
     "Ledger",
     "Observer",
@@ -24,4 +26,5 @@ __all__ = [
     "Slot",
     "Store",
     "StoreHealth",
+    "Traffic",
 ]
