@@ -71,12 +71,11 @@ def judge(
         return Missing(Cause.NEW)
     if barrier.forbids(entry):
         return Missing(Cause.CLEARED)
-    if entry.created < not_before:
-        return Missing(Cause.REFRESH)
+    good_enough = entry.created >= not_before
     if entry.expires > now:
-        return Fresh(entry)
+        return Fresh(entry) if good_enough else Missing(Cause.REFRESH)
     late = (now - entry.expires) * _MILLISECOND
-    if not entry.error and late < stale_while_revalidate:
+    if good_enough and not entry.error and late < stale_while_revalidate:
         return Stale(entry)
     return Missing(Cause.EXPIRED, entry if not entry.error and late < stale_if_error else None)
 
