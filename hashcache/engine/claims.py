@@ -16,19 +16,27 @@ from hashcache.core.policy import Policy
 from hashcache.ports import Claim, Store
 
 
+class Tenure:
+    """How a claim fared while it was held: *lost* when it was found to be nobody's or somebody else's."""
+
+    def __init__(self) -> None:
+        self.lost = False
+
+
 @asynccontextmanager
-async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterator[None]:
+async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterator[Tenure]:
     """
     Renew *claim* (None: there is none) while the body runs.
 
     It is not given back afterwards, except when the body raises: then nobody else should wait for its lease to end.
     """
+    tenure = Tenure()
     if claim is None:
-        yield
+        yield tenure
         return
-    renewing = asyncio.create_task(_renew(store, claim, policy), name=f"renew {claim.key.logical}")
+    renewing = asyncio.create_task(_renew(store, claim, policy, tenure), name=f"renew {claim.key.logical}")
     try:
-        yield
+        yield tenure
     except BaseException:
         await release(store, claim)
         raise
@@ -47,11 +55,12 @@ async def release(store: Store, claim: Claim | None) -> None:
         return
 
 
-async def _renew(store: Store, claim: Claim, policy: Policy) -> None:
+async def _renew(store: Store, claim: Claim, policy: Policy, tenure: Tenure) -> None:
     while True:
         await asyncio.sleep(policy.renewal.total_seconds())
         try:
             if not await store.renew(claim, policy.lease):
+                tenure.lost = True
                 return
         except StoreUnavailable:
             continue

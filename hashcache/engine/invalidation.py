@@ -47,10 +47,17 @@ class Invalidations:
         Raises:
             StoreUnavailable: the store is away: this process has forgotten them, others may not have.
         """
+        self._forget_here(keys)
+        deleted = await self._store.forget(keys)
+        # Again: what began in between read the store before it forgot.
+        self._forget_here(keys)
+        await self._cache.coherence.forgotten(keys)
+        return deleted
+
+    def _forget_here(self, keys: list[Key]) -> None:
+        self._cache.view.forget(keys)
         for key in keys:
-            self._cache.near.drop(key)
             self._cache.flights.detach_key(key)
-        return await self._store.forget(keys)
 
     async def count(self, selector: Selector) -> int:
         """How many living entries *selector* means now."""
@@ -75,13 +82,14 @@ class Invalidations:
         Raises:
             StoreUnavailable: the store is away and nothing was cleared there.
         """
-        self._cache.near.invalidate(selector)
+        self._cache.view.invalidate(selector)
         barrier = await self._store.forbid(selector, reason)
-        self._cache.saw(barrier)
+        self._cache.view.saw(barrier)
         # Only now: a flight that began before the barrier was raised carries an older sequence, so it is dead;
         # one that begins from here on reads the new barrier.
-        self._cache.near.invalidate(selector)
+        self._cache.view.invalidate(selector)
         self._cache.flights.detach(selector)
+        await self._cache.coherence.cleared(barrier.sequence, selector, reason)
         task = self._sweep_later(barrier.sequence)
         done, _ = await asyncio.wait({task}, timeout=within.total_seconds())
         if done and task.exception() is None:
