@@ -73,11 +73,13 @@ def sniff(head: bytes) -> tuple[Kind, str] | None:
 
 
 def _matroska(head: bytes) -> tuple[Kind, str] | None:
-    """EBML: the DocType element (id 4282, RFC 8794) tells WebM from Matroska."""
-    at = head.find(b"\x42\x82", 4, 256)
-    if at < 0 or at + 3 > len(head):
+    """EBML: the DocType element (id 4282) tells WebM from Matroska; its length has 1 to 8 bytes (RFC 8794)."""
+    at = head.find(b"\x42\x82", 4, 256) + 2
+    if at < 2 or at >= len(head) or not head[at]:
         return None
-    doctype = head[at + 3 : at + 3 + (head[at + 2] & 0x7F)].rstrip(b"\x00")
+    width = 9 - head[at].bit_length()
+    length = int.from_bytes(head[at : at + width], "big") & ((1 << 7 * width) - 1)
+    doctype = head[at + width : at + width + min(length, 16)].rstrip(b"\x00")
     return {b"webm": (Kind.VIDEO, "video/webm"), b"matroska": (Kind.VIDEO, "video/x-matroska")}.get(doctype)
 
 

@@ -63,6 +63,11 @@ KNOWN = {
     "mov, 64-bit mdat": (b"\0\0\0\x01mdat\0\0\0\x01", Kind.VIDEO, "video/quicktime"),
     "webm": (ebml(b"webm"), Kind.VIDEO, "video/webm"),
     "mkv": (ebml(b"matroska"), Kind.VIDEO, "video/x-matroska"),
+    "webm, long length": (
+        b"\x1aE\xdf\xa3\x01\x00\x00\x00\x00\x00\x00\x1f\x42\x82\x10\x00\x00\x04webm",
+        Kind.VIDEO,
+        "video/webm",
+    ),
     "avi": (riff(b"AVI ", b"LIST"), Kind.VIDEO, "video/x-msvideo"),
 }
 

@@ -1,0 +1,166 @@
+"""
+Administration: the figures of the fleet, and what should be forgotten.
+
+Rule 1: every route here needs an admin's key.
+Rule 2: a pattern is parsed and matched by us; it never reaches a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hashcache.api.access import Access
+from hashcache.api.arrival import read_json, whole
+from hashcache.api.intake import Limits
+from hashcache.api.problems import Problem
+from hashcache.api.rendering import json_response
+from hashcache.core.barrier import Selector
+from hashcache.core.content import Kind
+from hashcache.engine.invalidation import Cleared, Invalidations
+from hashcache.ports import Observer, Store
+from hashcache.service.callers import Caller
+from hashcache.service.statistics import report
+
+_MOST_BODY = 16 * 1024
+_LONGEST_REASON = 200
+
+
+class Clear(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /api/admin/cache/clear`."""
+
+    pattern: str = "*"
+    reason: str = ""
+    dry_run: bool = False
+
+
+class Invalidate(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /api/admin/cache/invalidate...`."""
+
+    reason: str = ""
+    dry_run: bool = False
+
+
+Figures = Callable[[], Awaitable[Mapping[str, int]]]
+
+
+class AdminPages:
+    """`/api/admin/cache/...`."""
+
+    def __init__(
+        self,
+        store: Store,
+        invalidations: Invalidations,
+        figures: Figures,
+        access: Access,
+        limits: Limits,
+        observer: Observer,
+    ) -> None:
+        self._store = store
+        self._invalidations = invalidations
+        self._figures = figures
+        self._access = access
+        self._limits = limits
+        self._observer = observer
+
+    async def stats(self, request: Request) -> Response:
+        """`GET /api/admin/cache/stats`."""
+        self._access.admin(request)
+        health = await self._store.health()
+        return json_response(report(await self._figures(), health))
+
+    async def clear(self, request: Request) -> Response:
+        """`POST /api/admin/cache/clear`."""
+        caller = self._access.admin(request)
+        asked = await _read(request, Clear, self._limits)
+        selector = Selector(pattern=asked.pattern)
+        return await self._forget(selector, {"pattern": asked.pattern}, asked.reason, caller, dry_run=asked.dry_run)
+
+    async def invalidate_kind(self, request: Request) -> Response:
+        """`POST /api/admin/cache/invalidate/{kind}`."""
+        caller = self._access.admin(request)
+        kind = request.path_params["kind"]
+        if kind not in set(Kind):
+            raise Problem("not-found", "A kind is one of image, video, text.")
+        asked = await _read(request, Invalidate, self._limits)
+        named = {"pattern": None, "kind": kind}
+        return await self._forget(Selector(kind=kind), named, asked.reason, caller, dry_run=asked.dry_run)
+
+    async def invalidate(self, request: Request) -> Response:
+        """`POST /api/admin/cache/invalidate?provider=` or `?tag=`."""
+        caller = self._access.admin(request)
+        query = request.query_params
+        if len(query.multi_items()) != 1 or not {"provider", "tag"} & query.keys():
+            raise Problem("malformed", "Say which: either ?provider= or ?tag=, once, and nothing else.")
+        asked = await _read(request, Invalidate, self._limits)
+        one = dict(query)
+        return await self._forget(
+            Selector(**one), {"pattern": None, **one}, asked.reason, caller, dry_run=asked.dry_run
+        )
+
+    async def progress(self, request: Request) -> Response:
+        """`GET /api/admin/cache/clears/{id}`."""
+        self._access.admin(request)
+        text = request.path_params["id"]
+        found = None
+        if text.isascii() and text.isdigit() and len(text) <= 18:
+            found = await self._invalidations.find(int(text))
+        if found is None:
+            raise Problem("not-found", "No such clear is known; those that are done are forgotten after an hour.")
+        at = datetime.fromtimestamp(found.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return json_response(
+            {
+                "success": True,
+                "id": str(found.sequence),
+                "deleted": found.deleted,
+                "done": found.swept,
+                "reason": found.reason,
+                "at": at,
+            }
+        )
+
+    async def _forget(
+        self, selector: Selector, named: dict[str, Any], reason: str, caller: Caller, *, dry_run: bool
+    ) -> Response:
+        if dry_run:
+            cleared = Cleared(None, await self._invalidations.count(selector), done=True)
+        else:
+            cleared = await self._invalidations.invalidate(selector, reason=reason)
+            self._observer.invalidated(selector, deleted=cleared.deleted, reason=reason, who=caller.name)
+        sequence = str(cleared.sequence) if cleared.sequence is not None else None
+        body = {
+            "success": True,
+            "deleted": cleared.deleted,
+            **named,
+            "dry_run": dry_run,
+            "id": sequence,
+            "done": cleared.done,
+        }
+        if cleared.done:
+            return json_response(body)
+        return json_response(body, status=202, headers={"Location": f"/api/admin/cache/clears/{sequence}"})
+
+
+_Shape = TypeVar("_Shape", Clear, Invalidate)
+
+
+async def _read(request: Request, shape: type[_Shape], limits: Limits) -> _Shape:
+    """The JSON body of *request*, or the defaults where there is none."""
+    with closing(limits.room.share()) as share:
+        raw = await whole(request, limits.pace, most=_MOST_BODY, share=share)
+    if not raw:
+        return shape()
+    read_json(raw)  # strictly: a pattern that is named twice must not be cleared by whichever reader one has
+    try:
+        asked = msgspec.json.decode(raw, type=shape)
+    except msgspec.DecodeError as error:
+        raise Problem("malformed", f"The body is not what is expected here: {error}") from None
+    if len(asked.reason) > _LONGEST_REASON:
+        raise Problem("malformed", f"A reason may have {_LONGEST_REASON} characters.")
+    return asked

@@ -1,0 +1,109 @@
+"""
+The bytes of a request's body as they come in, whatever they mean.
+
+Rule 1: a body that stalls or trickles is given up (408), whichever route it was sent to.
+Rule 2: a client that leaves before its body is complete is nobody to answer.
+Rule 3: JSON is read strictly: UTF-8, no repeated name (RFC 8259 section 4), no NaN, no nesting without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import monotonic
+
+from starlette.requests import Request
+
+from hashcache.api.admission import Share
+from hashcache.api.connection import ClientGone
+from hashcache.api.problems import Problem
+from hashcache.core.errors import ContentTooLarge
+
+#: How long a slow body is watched before its rate counts, in seconds.
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How slowly a body may come: seconds of silence (*idle*), bytes a second on average (*rate*; 0: any)."""
+
+    idle: float
+    rate: int
+
+
+async def pieces(request: Request, pace: Pace) -> AsyncIterator[bytes]:
+    """
+    The body of *request* as it comes; time in which nobody asks for the next piece does not count.
+
+    Raises:
+        Problem: `stalled`. ClientGone: the client left before its body was complete.
+    """
+    waited, size = 0.0, 0
+    while True:
+        asked = monotonic()
+        try:
+            async with asyncio.timeout(pace.idle):
+                message = await request.receive()
+        except TimeoutError:
+            raise _stalled(pace) from None
+        waited += monotonic() - asked
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if piece:
+            yield piece
+        if not message.get("more_body", False):
+            return
+        if waited > min(PATIENCE, pace.idle) and size < pace.rate * waited:
+            raise _stalled(pace)
+
+
+async def whole(request: Request, pace: Pace, *, most: int, share: Share) -> bytes:
+    """
+    The whole body of *request*, of at most *most* bytes, held in *share*, which the caller closes.
+
+    Raises:
+        ContentTooLarge: it is longer. SpoolFull: there is no room for it. And what `pieces` raises.
+    """
+    held = bytearray()
+    async for piece in pieces(request, pace):
+        held += piece
+        if len(held) > most:
+            raise ContentTooLarge(f"this body may have {most} bytes", limit=most)
+        share.reach(len(held))
+    return bytes(held)
+
+
+def read_json(raw: bytes) -> object:
+    """
+    The JSON value that *raw* is.
+
+    Raises:
+        Problem: `malformed`.
+    """
+    try:
+        return json.loads(raw.decode(), object_pairs_hook=_unrepeated, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise Problem("malformed", "The body is not JSON in UTF-8, or repeats a name.") from None
+
+
+def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is repeated")
+    return found
+
+
+def _refuse_constant(text: str) -> object:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _stalled(pace: Pace) -> Problem:
+    return Problem(
+        "stalled",
+        f"The body must not pause for {pace.idle:g} seconds, nor come slower than {pace.rate} bytes a second.",
+        headers={"Connection": "close"},
+    )

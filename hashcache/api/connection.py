@@ -1,0 +1,162 @@
+"""
+The connection's own rules, before and after everything else: pure ASGI, around the whole application.
+
+Rule 1: a request whose end or address is ambiguous is refused: both Content-Length and Transfer-Encoding, another
+        coding than chunked, no Host or two, an unknown version, more than MOST_HEADERS of headers (RFC 9112 sections
+        3.2, 6.1 and 6.3, RFC 6585).
+Rule 2: whoever is answered before his body was read is told `Connection: close`: some servers would take the next
+        request for the rest of the body. A little is drained, so that a client who still writes can read the answer.
+Rule 3: every answer carries the request's id; whatever nobody caught becomes a problem, logged once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from time import monotonic
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hashcache.api import problems
+from hashcache.api.problems import Problem
+from hashcache.ports import Observer
+
+MOST_HEADERS = 16 * 1024
+DRAIN_BYTES = 1_000_000
+DRAIN_SECONDS = 1.0
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_GIVEN_UP = "It took longer than this server could wait. What was bought may be kept: ask again."
+# ASGI says "1.0"; granian says "1".
+_VERSIONS = frozenset({"1", "1.0", "1.1", "2"})
+
+_BROKEN_OFF = Problem("malformed", "The body ends before it is complete.", headers={"Connection": "close"})
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
+
+
+class ClientGone(Exception):
+    """The client left before its body was complete, or the server could not read the rest of it."""
+
+
+class Connection:
+    """Wraps *app*; *new_id* makes a request's id when the client sends none; *observer* hears of every refusal."""
+
+    def __init__(self, app: ASGIApp, *, new_id: Callable[[], str], observer: Observer) -> None:
+        self._app = app
+        self._new_id = new_id
+        self._observer = observer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        asked = headers.get("x-request-id", "")
+        request_id = asked if _REQUEST_ID.fullmatch(asked) else self._new_id()
+        scope["app"] = self  # tells the router to raise what it refuses: all problems are written in one place
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=request_id)
+        exchange = _Exchange(scope, headers, receive, send, request_id)
+        refused = _refusal(scope, headers)
+        if refused is not None:
+            await self._fail(exchange, scope, refused)
+            return
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except ClientGone:
+            self._observer.aborted(path=scope["path"])
+            # Who only broke the framing of his body is still there (granian tells both alike); others hear nothing.
+            await exchange.fail(_BROKEN_OFF)
+        except asyncio.CancelledError:
+            # Only the server cancels a request: when the grace is over. Its client is answered, not cut off.
+            await self._fail(exchange, scope, Problem("shutting-down", _GIVEN_UP, headers={"Retry-After": "5"}))
+        except Exception as error:  # noqa: BLE001 - the last resort: a client is answered, the fault is logged
+            await self._fail(exchange, scope, error)
+
+    async def _fail(self, exchange: _Exchange, scope: Scope, error: Exception) -> None:
+        problem = problems.of(error)
+        if problem.slug == "internal":
+            log.error("request.fault", path=scope["path"], exc_info=error)
+        self._observer.refused(problem.slug, status=problem.kind.status, method=scope["method"], path=scope["path"])
+        await exchange.fail(problem)
+
+
+def _refusal(scope: Scope, headers: Headers) -> Problem | None:
+    if scope.get("http_version") not in _VERSIONS:
+        return Problem("malformed", "Use HTTP/1.1.")
+    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MOST_HEADERS:
+        return Problem("headers-too-large", f"All headers together may have {MOST_HEADERS} bytes.")
+    if "content-length" in headers and "transfer-encoding" in headers:
+        return Problem("malformed", "Send either Content-Length or Transfer-Encoding, not both.")
+    if headers.getlist("transfer-encoding") and headers.getlist("transfer-encoding") != ["chunked"]:
+        return Problem("malformed", "Of all transfer codings only chunked is known here, once.")
+    if len(headers.getlist("content-length")) > 1:
+        return Problem("malformed", "Send Content-Length once.")
+    length = headers.get("content-length")
+    if length is not None and not (length.isascii() and length.isdigit()):
+        return Problem("malformed", "Content-Length is not a number of bytes.")
+    hosts = headers.getlist("host")
+    if len(hosts) > 1 or (scope["http_version"] == "1.1" and not any(hosts)):
+        return Problem("malformed", "Send a Host header, once.")
+    return None
+
+
+class _Exchange:
+    """One request and its answer on one connection."""
+
+    def __init__(self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._request_id = request_id
+        self._started = False
+        self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        self._asking = headers.get("expect", "").lower() == "100-continue"
+        self._close = False
+
+    async def receive(self) -> Message:
+        self._asking = False
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._unread = False
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            if self._unread:
+                self._close = True
+                headers["Connection"] = "close"
+        elif self._close and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._drain()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    async def fail(self, problem: Problem) -> None:
+        """Answer with *problem*, unless an answer is already under way."""
+        if not self._started:
+            await problem.response(self._request_id)(self._scope, self.receive, self.send)
+
+    async def _drain(self) -> None:
+        """
+        Read on for a moment: closing with unread bytes would reset the connection and lose the answer.
+
+        Who asked before he uploads (RFC 9110 section 10.1.1) has sent nothing, and must not be told to go on.
+        """
+        if self._asking:
+            return
+        left, until = DRAIN_BYTES, monotonic() + DRAIN_SECONDS
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while left > 0 and self._unread and monotonic() < until:
+                    message = await self.receive()
+                    left -= len(message.get("body", b""))
+        except TimeoutError:
+            return

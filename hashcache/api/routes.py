@@ -1,0 +1,25 @@
+"""The table of URLs, and nothing else."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from hashcache.api.admin import AdminPages
+from hashcache.api.analyses import AnalysisPages
+from hashcache.api.health import HealthPages
+
+
+def table(analyses: AnalysisPages, admin: AdminPages, health: HealthPages) -> list[Route]:
+    """Every route."""
+    return [
+        Route("/api/analyze", analyses.analyze, methods=["POST"]),
+        Route("/api/analyses/{sha256}", analyses.resource, methods=["GET", "HEAD", "DELETE"]),
+        Route("/api/admin/cache/stats", admin.stats, methods=["GET"]),
+        Route("/api/admin/cache/clear", admin.clear, methods=["POST"]),
+        Route("/api/admin/cache/clears/{id}", admin.progress, methods=["GET"]),
+        Route("/api/admin/cache/invalidate", admin.invalidate, methods=["POST"]),
+        Route("/api/admin/cache/invalidate/{kind}", admin.invalidate_kind, methods=["POST"]),
+        Route("/healthz", health.healthz, methods=["GET"]),
+        Route("/readyz", health.readyz, methods=["GET"]),
+        Route("/openapi.json", health.openapi, methods=["GET"]),
+    ]

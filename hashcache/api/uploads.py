@@ -1,0 +1,168 @@
+"""
+From a request to a content and its bytes: which part of the request is the content, in each form that is accepted.
+
+    multipart/form-data     one `file`, or one field `text`
+    application/json        {"text": "..."}; the digest is of the decoded string in UTF-8
+    text/plain              the body, exactly as it comes
+    image/*, video/*, application/octet-stream, none    the body; the bytes tell the kind
+
+Rule: what can be refused by its headers is refused before a byte is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from time import monotonic
+
+from starlette.requests import Request
+
+from hashcache.api.arrival import pieces, read_json, whole
+from hashcache.api.intake import Intake, Limits
+from hashcache.api.multipart import OVERHEAD, read_form
+from hashcache.api.problems import Problem
+from hashcache.core.content import Content, Kind
+from hashcache.core.errors import ContentTooLarge
+from hashcache.ports import Body
+
+# JSON may write a character of the text in six bytes (\u0041), and the object around it needs some.
+_JSON_FACTOR, _JSON_AROUND = 6, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One upload: *body* belongs to whoever holds this. *received*, *hashed*: milliseconds."""
+
+    content: Content
+    body: Body
+    received: float
+    hashed: float
+
+
+async def receive(request: Request, limits: Limits, *, tenant: str) -> Upload:
+    """
+    The content of *request*.
+
+    Raises:
+        Problem, ContentError, SpoolFull: why it is refused; nothing is kept then.
+        ClientGone: nobody waits for an answer.
+    """
+    began = monotonic()
+    media_type, charset = _media_type(request)
+    _check_headers(request, limits, media_type)
+    body = pieces(request, limits.pace)
+    name: str | None = None
+    if media_type == "multipart/form-data":
+        expected = _length(request)
+
+        def open_intake(kind: Kind | None) -> Intake:
+            return Intake(limits, tenant=tenant, declared=kind, expected=_inside(expected, kind))
+
+        intake, name = await read_form(request.headers["content-type"], body, open_intake)
+    elif media_type == "application/json":
+        intake = await _text_of_json(request, limits, tenant)
+    else:
+        intake = Intake(limits, tenant=tenant, declared=_declared(media_type, charset), expected=_length(request))
+        await _pour(body, intake)
+    try:
+        content, kept = await intake.finish(name)
+    finally:
+        await intake.close()
+    return Upload(content, kept, (monotonic() - began) * 1000, intake.hashing * 1000)
+
+
+def _media_type(request: Request) -> tuple[str, str]:
+    """Type and charset parameter of the body, in lower case, without quotes."""
+    whole = request.headers.get("content-type", "")
+    media_type, _, parameters = whole.partition(";")
+    charset = ""
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            charset = value.strip().strip('"').lower()
+    return media_type.strip().lower(), charset
+
+
+def _check_headers(request: Request, limits: Limits, media_type: str) -> None:
+    encodings = [one.strip().lower() for one in request.headers.get("content-encoding", "").split(",")]
+    if any(one not in {"", "identity"} for one in encodings):
+        raise Problem("compressed-body", "Send the bytes as they are.", headers={"Accept-Encoding": "identity"})
+    length = _length(request)
+    if length is None:
+        return
+    most = limits.upload
+    if media_type == "multipart/form-data":
+        most += OVERHEAD
+    elif media_type == "application/json":
+        most = limits.text * _JSON_FACTOR + _JSON_AROUND
+    elif media_type == "text/plain":
+        most = limits.text
+    if length > most:
+        limit = limits.text if media_type in {"application/json", "text/plain"} else limits.upload
+        raise ContentTooLarge(f"the body has {length} bytes; an upload of this form may have {limit}", limit=limit)
+
+
+def _length(request: Request) -> int | None:
+    length = request.headers.get("content-length")
+    return int(length) if length is not None else None
+
+
+def _inside(length: int | None, kind: Kind | None) -> int | None:
+    """How large the file in a multipart body of *length* is at least; a field is left to be counted."""
+    return None if length is None or kind is Kind.TEXT else max(0, length - OVERHEAD)
+
+
+def _declared(media_type: str, charset: str) -> Kind | None:
+    if media_type == "text/plain":
+        if charset not in {"", "utf-8", "utf8", "us-ascii"}:
+            raise Problem("not-utf8", f"The charset {charset[:40]!r} is not accepted: send the text as UTF-8.")
+        return Kind.TEXT
+    if media_type.startswith("image/"):
+        return Kind.IMAGE
+    if media_type.startswith("video/"):
+        return Kind.VIDEO
+    if media_type in {"", "application/octet-stream"}:
+        return None
+    raise Problem(
+        "unsupported-media-type",
+        f"{media_type[:80]!r} is not accepted. Send multipart/form-data with a `file`, the bytes as image/*, video/* "
+        'or application/octet-stream, a text as text/plain, or JSON {"text": "..."}.',
+    )
+
+
+async def _pour(body: AsyncIterator[bytes], intake: Intake) -> None:
+    try:
+        async for piece in body:
+            await intake.feed(piece)
+    except BaseException:
+        await intake.close()
+        raise
+
+
+async def _text_of_json(request: Request, limits: Limits, tenant: str) -> Intake:
+    with closing(limits.room.share()) as share:
+        raw = await whole(request, limits.pace, most=limits.text * _JSON_FACTOR + _JSON_AROUND, share=share)
+        try:
+            text = _text_in(read_json(raw)).encode()
+        except UnicodeEncodeError:
+            raise Problem("bad-text", "The text holds half of a surrogate pair, which no UTF-8 can carry.") from None
+    intake = Intake(limits, tenant=tenant, declared=Kind.TEXT, expected=len(text))
+    try:
+        await intake.feed(text)
+    except BaseException:
+        await intake.close()
+        raise
+    return intake
+
+
+def _text_in(sent: object) -> str:
+    if not isinstance(sent, dict):
+        raise Problem("malformed", 'Send a JSON object: {"text": "..."}.')
+    for field in sent:
+        if field != "text":
+            raise Problem("unknown-field", f'The field {field[:40]!r} is unknown: send {{"text": "..."}}.')
+    text = sent.get("text")
+    if not isinstance(text, str):
+        raise Problem("malformed" if "text" in sent else "no-file", 'Send the text as a string: {"text": "..."}.')
+    return text

@@ -1,0 +1,184 @@
+"""
+Settings in, ASGI application out: composes everything, opens it, and closes it in order.
+
+Order at the end: no new work, flights land within the grace, sweeps stop, providers close, counters are flushed,
+the store closes.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from time import monotonic
+from types import FrameType
+
+import structlog
+from cachetools import LRUCache
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
+from hashcache import __version__, wiring
+from hashcache.api import openapi, routes
+from hashcache.api.access import Access
+from hashcache.api.admin import AdminPages
+from hashcache.api.admission import Room
+from hashcache.api.analyses import AnalysisPages
+from hashcache.api.arrival import Pace
+from hashcache.api.connection import Connection
+from hashcache.api.health import HealthPages
+from hashcache.api.intake import Limits
+from hashcache.core.content import Kind
+from hashcache.engine.cache import Cache
+from hashcache.engine.invalidation import Invalidations
+from hashcache.engine.near import Near
+from hashcache.ports import StoreHealth
+from hashcache.service.analyse import Analyses, Lives
+from hashcache.service.callers import Callers
+from hashcache.service.routing import Routing
+from hashcache.settings import Settings
+from hashcache.telemetry import Telemetry
+
+_KNOWN_DIGESTS = 100_000
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
+
+
+def create(settings: Settings) -> ASGIApp:
+    """
+    The application of *settings*. Everything it needs is opened by its lifespan and closed after it.
+
+    Raises:
+        SettingsError: what is set cannot be made.
+    """
+    return _House(settings).app()
+
+
+async def preflight(settings: Settings) -> StoreHealth:
+    """
+    Try the store and make everything once, without serving: what is wrong is said before a worker starts.
+
+    Raises:
+        SettingsError: why this cannot be served.
+    """
+    house = _House(settings)
+    try:
+        await house.store.open()
+        return await house.store.health()
+    finally:
+        await house.store.close()
+
+
+class _House:
+    """All rooms, connected."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.store = wiring.store(settings)
+        self._telemetry = Telemetry(self.store, refused=lambda: self.store.refused)
+        self._cache = Cache(self.store, Near(settings.near_bytes), token=wiring.token, observer=self._telemetry)
+        self._invalidations = Invalidations(self._cache)
+        self._routing = Routing(wiring.providers(settings))
+        self._stopped: float | None = None
+
+    def app(self) -> ASGIApp:
+        """The routes behind the connection's rules."""
+        settings = self._settings
+        access = Access(
+            Callers(settings.api_keys, settings.admin_token),
+            administered=settings.admin_token is not None or any(key.role == "admin" for key in settings.api_keys),
+        )
+        analyses = Analyses(self._cache, self._invalidations, self._routing, _lives(settings), self._telemetry)
+        limits = _limits(settings)
+        table = routes.table(
+            AnalysisPages(analyses, access, limits, self._telemetry),
+            AdminPages(self.store, self._invalidations, self._telemetry.figures, access, limits, self._telemetry),
+            HealthPages(
+                self.store,
+                self._routing.names(),
+                openapi.document(__version__),
+                stopping=lambda: self._stopped is not None,
+            ),
+        )
+        router = Router(table, redirect_slashes=False, lifespan=self._lifespan)
+        return Connection(router, new_id=wiring.token, observer=self._telemetry)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
+        await self.store.open()
+        health = await self.store.health()
+        level = log.warning if health.status in {"degraded", "off"} else log.info
+        level(
+            "store.opened",
+            status=health.status,
+            where=health.where,
+            source=self._settings.store_from,
+            reason=health.reason,
+        )
+        _hear_of_the_end(self._stop)
+        self._telemetry.start()
+        await self._invalidations.resume()
+        try:
+            yield
+        finally:
+            await self._close()
+
+    def _stop(self) -> None:
+        """The end has begun: the grace runs from here."""
+        if self._stopped is None:
+            self._stopped = monotonic()
+
+    async def _close(self) -> None:
+        self._stop()
+        spent = timedelta(seconds=monotonic() - (self._stopped or monotonic()))
+        late = await self._cache.flights.drain(max(timedelta(0), self._settings.grace - spent))
+        if late:
+            log.warning("flights.cancelled", count=late)
+        await self._invalidations.close()
+        for provider in self._routing.everyone():
+            await provider.close()
+        await self._telemetry.close()
+        await self.store.close()
+        log.info("stopped")
+
+
+def _hear_of_the_end(stop: Callable[[], None]) -> None:
+    """Call *stop* at the signal that ends the server, before the server's own handler: from then on it is not ready."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # a server that runs us beside its own main thread tells us by the lifespan alone
+    for one in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(one)
+
+        def hear(number: int, frame: FrameType | None, before: object = before) -> None:
+            stop()
+            if callable(before):
+                before(number, frame)
+
+        signal.signal(one, hear)
+
+
+def _lives(settings: Settings) -> Lives:
+    media, text = settings.media_ttl, settings.text_ttl
+    short, long = settings.provider_timeout, settings.video_timeout
+    if settings.generic is not None and settings.generic.timeout is not None:
+        short, long = max(short, settings.generic.timeout), max(long, settings.generic.timeout)
+    slack = timedelta(seconds=5)
+    return Lives(
+        ttl={Kind.IMAGE: media, Kind.VIDEO: media, Kind.TEXT: text},
+        deadlines={Kind.IMAGE: short + slack, Kind.VIDEO: long + slack, Kind.TEXT: short + slack},
+        lease=settings.lease,
+        most=settings.max_entry,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        upload=settings.max_upload,
+        text=settings.max_text,
+        pace=Pace(idle=settings.upload_idle.total_seconds(), rate=settings.upload_rate),
+        room=Room(settings.upload_budget),
+        spool=settings.spool_dir,
+        known=LRUCache(_KNOWN_DIGESTS),
+    )

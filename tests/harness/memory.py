@@ -1,0 +1,96 @@
+"""
+How much memory a service takes while something happens, and a video that is too large to lie about it.
+
+Rule 1: what is measured is resident memory, of all processes of the service together, sampled while they work;
+        a page that two of them share counts twice, so the sum may be too large, never too small.
+Rule 2: the video is never in the memory of whoever sends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import psutil
+
+from tests.harness.media import mp4
+from tests.harness.service import Service
+
+_SAMPLE_SECONDS = 0.01
+_PIECE = 1024 * 1024
+
+
+@dataclass
+class Growth:
+    """Resident memory in bytes: *before* something happened, and the highest *peak* since."""
+
+    before: int
+    peak: int
+
+    @property
+    def bytes(self) -> int:
+        """By how much it rose."""
+        return self.peak - self.before
+
+
+@contextmanager
+def watched(service: Service) -> Iterator[Growth]:
+    """Sample the resident memory of *service* and its children until the end of the block."""
+    growth = Growth(before := _resident(service), before)
+    over = threading.Event()
+
+    def sample() -> None:
+        while not over.wait(_SAMPLE_SECONDS):
+            growth.peak = max(growth.peak, _resident(service))
+
+    thread = threading.Thread(target=sample, name="memory of the service")
+    thread.start()
+    try:
+        yield growth
+    finally:
+        over.set()
+        thread.join()
+
+
+def _resident(service: Service) -> int:
+    total = 0
+    for process in service.processes():
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:  # a child that ended while we counted
+            continue
+    return total
+
+
+@dataclass(frozen=True)
+class LargeVideo:
+    """An MP4 of *size* bytes: the small one that it begins with, and media data to the end."""
+
+    size: int
+    start: bytes = field(default_factory=mp4, repr=False)
+
+    def _pieces(self) -> Iterator[bytes]:
+        left = self.size - len(self.start)
+        yield self.start + left.to_bytes(4, "big") + b"mdat"
+        left -= 8
+        piece = bytes(range(256)) * (_PIECE // 256)
+        while left:
+            yield piece[:left]
+            left -= min(left, len(piece))
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Its bytes."""
+        for piece in self._pieces():
+            yield piece
+
+    @cached_property
+    def sha256(self) -> str:
+        """Its digest, as `sha256sum` prints it."""
+        digest = hashlib.sha256()
+        for piece in self._pieces():
+            digest.update(piece)
+        return digest.hexdigest()

@@ -1,0 +1,35 @@
+"""The table of URLs and the OpenAPI document name the same resources and methods."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from hashcache import __version__
+from hashcache.api.openapi import document
+from hashcache.api.routes import table
+
+#: HEAD is answered wherever GET is; the document names it where it means something of its own.
+_IMPLIED = {"HEAD"}
+
+
+def test_the_document_describes_every_route_and_no_other() -> None:
+    """Whoever adds a route documents it; whoever documents one builds it."""
+    pages = cast("Any", _Pages())
+    routed = {(route.path, method) for route in table(pages, pages, pages) for method in route.methods or ()}
+    documented = {
+        (path, method.upper())
+        for path, operations in document(__version__)["paths"].items()
+        for method in operations
+        if method in {"get", "head", "post", "put", "delete", "patch"}
+    }
+    assert documented - routed == set()
+    assert {(path, method) for path, method in routed - documented if method not in _IMPLIED} == set()
+
+
+class _Pages:
+    """Endpoints of any name: the table only needs to find them."""
+
+    def __getattr__(self, name: str) -> object:
+        async def endpoint(request: object) -> None: ...
+
+        return endpoint
