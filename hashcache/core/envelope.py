@@ -170,15 +170,14 @@ class Envelope:
             raise EntryRefused("length")
         self._check_size(prefix)
         secret = self._accept(prefix)
-        view = memoryview(raw)
-        if not hmac.compare_digest(_seal(secret, name, view[:-_SEAL]), view[-_SEAL:]):
+        if not hmac.compare_digest(_seal(secret, name, raw[:-_SEAL]), raw[-_SEAL:]):
             raise EntryRefused("seal")
-        header = _header(view[PREFIX:start])
+        header = _header(raw[PREFIX:start])
         if bool(header.error) is not bool(prefix.flags & NEGATIVE):
             raise EntryRefused("flags")
-        payload = bytes(view[start:-_SEAL])
+        payload = raw[start:-_SEAL]
         if prefix.flags & _ENCRYPTED and secret is not None:
-            payload = _decrypted(payload, secret, header.tenant, _prefixed(name) + view[:start])
+            payload = _decrypted(payload, secret, header.tenant, _prefixed(name) + raw[:start])
         if prefix.flags & _ZSTD:
             payload = decompressed(payload, size=prefix.length)
         latest = LATEST if secret or self._unsigned is None else self._unsigned.until
@@ -199,8 +198,8 @@ class Envelope:
     def _check_size(self, prefix: _Prefix) -> None:
         """What was compressed became smaller, what was not has one size, and neither is more than allowed."""
         stored = prefix.stored - (NONCE + _TAG if prefix.flags & _ENCRYPTED else 0)
-        fits = stored < prefix.length if prefix.flags & _ZSTD else stored == prefix.length
-        if not fits or stored < 0 or prefix.length > self._most:
+        fits = 0 <= stored < prefix.length if prefix.flags & _ZSTD else stored == prefix.length
+        if not fits or prefix.length > self._most:
             raise EntryRefused("size")
 
     def _accept(self, prefix: _Prefix) -> Secret | None:
@@ -227,7 +226,7 @@ def peek(start: bytes, key: Key, *, size: int) -> Head:
     prefix = _prefix(start)
     if len(start) < PREFIX + prefix.header:
         raise EntryRefused("length")
-    header = _header(memoryview(start)[PREFIX : PREFIX + prefix.header])
+    header = _header(start[PREFIX : PREFIX + prefix.header])
     expires, price = Instant(header.expires), MicroDollars(header.price)
     return Head(key, header.label, prefix.sequence, prefix.created, expires, price, size)
 
@@ -268,7 +267,7 @@ def _packed(entry: Entry) -> bytes:
     return header
 
 
-def _header(raw: bytes | memoryview) -> _Header:
+def _header(raw: bytes) -> _Header:
     try:
         return _headers.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # msgspec lets the last two through
@@ -282,7 +281,7 @@ def _decrypted(stored: bytes, secret: Secret, tenant: str, bound: bytes) -> byte
         raise EntryRefused("cipher") from None
 
 
-def _seal(secret: Secret | None, name: str, body: bytes | memoryview) -> bytes:
+def _seal(secret: Secret | None, name: str, body: bytes) -> bytes:
     digest = blake3(key=secret.key) if secret is not None else blake3()
     digest.update(_prefixed(name))
     digest.update(body)

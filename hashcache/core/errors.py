@@ -95,7 +95,13 @@ class Stopping(HashcacheError):
 
 
 class ProviderError(HashcacheError):
-    """No answer from *provider*; *possibly_paid* tells whether the vendor may bill the call all the same."""
+    """
+    No answer from *provider*; *possibly_paid* tells whether the vendor may bill the call all the same.
+
+    *retry_after*: seconds after which asking again makes sense, where that is known.
+    """
+
+    retry_after: float | None = None
 
     def __init__(self, provider: str, message: str, *, possibly_paid: bool = False) -> None:
         super().__init__(message)

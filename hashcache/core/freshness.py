@@ -84,9 +84,10 @@ def refresh_is_due(entry: Entry, *, now: Instant, beta: float, chance: float) ->
     """
     Whether this read should refresh a fresh *entry* ahead of its end (XFetch, figure 3 of the paper).
 
-    *chance* is uniform in (0, 1]: the longer a purchase takes and the nearer the end, the likelier.
+    *chance* is uniform in (0, 1]: the longer a purchase takes and the nearer the end, the likelier. A negative entry is
+    never refreshed: its life is how long nobody tries again.
     """
-    return beta > 0 and now - entry.took * beta * math.log(chance) >= entry.expires
+    return beta > 0 and not entry.error and now - entry.took * beta * math.log(chance) >= entry.expires
 
 
 def lifetime(policy: Policy, *, chance: float, before: Entry | None, payload: bytes) -> timedelta:
@@ -101,9 +102,14 @@ def lifetime(policy: Policy, *, chance: float, before: Entry | None, payload: by
 
 
 def prolonged(entry: Entry, *, now: Instant, policy: Policy) -> Instant | None:
-    """Until when a read at *now* lets *entry* live; None when it changes nothing. Negative entries never gain."""
-    life = entry.expires - entry.created
-    if entry.error or not policy.late or now < entry.expires - life * policy.late:
+    """
+    Until when a read at *now* lets *entry* live; None when it changes nothing. Negative and expired ones never gain.
+
+    The share of `Policy.late` is one of a single ttl, not of all that it has lived: otherwise what was prolonged a few
+    times would be prolonged again by every read.
+    """
+    life = min(entry.expires - entry.created, policy.ttl // _MILLISECOND)
+    if entry.error or not policy.late or not entry.expires - life * policy.late <= now < entry.expires:
         return None
     later = Instant(now + policy.ttl // _MILLISECOND)
     return later if later > entry.expires else None

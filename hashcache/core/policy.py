@@ -25,7 +25,7 @@ class Remembered:
     def life(self, failures: int) -> timedelta:
         """For the failure that is the *failures*-th in a row, from 1 on."""
         doubled: int = 2 ** min(failures - 1, 32)
-        return min(self.ttl * doubled, self.longest)
+        return self.longest if self.ttl > self.longest // doubled else self.ttl * doubled  # no overflow of timedelta
 
 
 @dataclass(frozen=True, slots=True)
