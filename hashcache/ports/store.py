@@ -1,4 +1,4 @@
-"""Where entries live, and the counters of the fleet."""
+"""Where entries live."""
 
 from __future__ import annotations
 
@@ -173,16 +173,4 @@ class Store(Protocol):
     @property
     def refused(self) -> int:
         """How many stored entries this process has refused since it started."""
-        ...
-
-
-class Ledger(Protocol):
-    """Counters of the whole fleet, which no invalidation touches."""
-
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts* in one batch, all or none."""
-        ...
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
         ...
