@@ -5,8 +5,9 @@ Answers in three short stages: near memory, the store, a load.
 
 Rule 1: a near hit needs no task, no claim and no command to the store.
 Rule 2: whoever hands in a load is rid of it: it is closed here, used or not.
-Rule 3: a flight that began before a clear is joined by nobody who asks after it: flights are detached when the
-        clear is heard; while the channel is silent, whoever joined asks the store whether the answer still stands.
+Rule 3: a flight that began before a clear gives no answer to anybody who asks after it: flights are detached when
+        the clear is heard; who joins one while the channel is silent, or one that flew while it was, asks the store
+        whether the answer still stands.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
-from hashcache.core.entry import EPOCH, Instant, Label
+from hashcache.core.entry import EPOCH, Label
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.freshness import Fresh, Stale, judge
 from hashcache.core.key import Key
@@ -143,11 +144,17 @@ class Cache:
             if not refresh and self.channel.alive:
                 near = self._near(key, began, policy)
                 if near is not None:
-                    ask = Ask(Flight(key, label, keep=True), policy, load, EPOCH, began)
+                    ask = Ask(Flight(key, label, keep=keep), policy, load, EPOCH, began)
                     unused = not self.revival.begin(ask, near)
                     return near
+            older = True
             while True:
                 flight = self.flights.find(key)
+                # Trusted at this moment, or never: a clear that returned before we were asked was heard here before
+                # it returned, or the channel was silent for so long that it is not alive now. What is heard while
+                # the flight is under way comes too late. And only the first flight met can be older than we are.
+                trusted = not older or flight is None or (self.channel.alive and not flight.doubtful)
+                older = False
                 joined = flight is not None
                 if flight is None:
                     flight = Flight(key, label, keep=keep)
@@ -155,11 +162,16 @@ class Cache:
                     self.flights.start(flight, partial(self._fly, Ask(flight, policy, load, not_before, began)))
                 else:
                     flight.keep = flight.keep or keep
-                    if not refresh and unused and self.channel.alive:
+                    if not refresh and unused and trusted:
                         unused = False
                         await load.close()
-                outcome = await flight.wait(policy.patience)
-                if not joined or await self._stands(outcome, not_before):
+                try:
+                    outcome = await flight.wait(policy.patience)
+                except LoadFailed as failed:
+                    if joined and failed.remembered and (refresh or not trusted):
+                        continue
+                    raise
+                if not joined or (outcome.entry.created >= not_before and (trusted or await self._stands(outcome))):
                     return _for_caller(outcome, joined=joined, keep=keep)
         finally:
             if unused:
@@ -189,12 +201,10 @@ class Cache:
         looked = (monotonic() - began) * 1000
         return Outcome(entry, status, Level.NEAR, now, store_away=self.view.store_away, looked=looked)
 
-    async def _stands(self, outcome: Outcome, not_before: Instant) -> bool:
-        """Whether the answer of a flight that was joined is good enough for who joined it."""
-        if outcome.entry.created < not_before:
-            return False
-        if self.channel.alive or outcome.store_away:
-            return True
+    async def _stands(self, outcome: Outcome) -> bool:
+        """Whether the answer of a flight still lies in the store, and may; while that is away it stands."""
+        if not (outcome.stored or outcome.cached or outcome.store_away):
+            return False  # it never did, so nobody can tell whether it was forgotten
         try:
             reading = await self.store.read([outcome.entry.key])
         except StoreUnavailable as away:
@@ -202,8 +212,9 @@ class Cache:
             return True
         self.view.saw(reading.barrier)
         entry = reading.slots[0].entry
-        gone = outcome.stored and (entry is None or entry.created < outcome.entry.created)
-        return not gone and not reading.barrier.refuses(outcome.entry)
+        # Another one in its place may mean that it was forgotten and bought anew.
+        same = entry is not None and (entry.created, entry.payload) == (outcome.entry.created, outcome.entry.payload)
+        return (same or outcome.store_away) and not reading.barrier.forbids(outcome.entry)
 
 
 def _for_caller(outcome: Outcome, *, joined: bool, keep: bool) -> Outcome:

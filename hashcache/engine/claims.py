@@ -3,24 +3,36 @@ Holding a claim while a call runs, and giving it back.
 
 Rule 1: a claim that cannot be renewed stops nothing: the call is paid already, and its answer is valid.
 Rule 2: a claim that cannot be given back ends by itself with its lease.
+Rule 3: a claim that was not renewed for its whole lease may be somebody else's: that is asked before it is believed.
+        A process that was frozen finds its call answered before it has tried to renew.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from time import monotonic
 
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.policy import Policy
 from hashcache.ports import Claim, Store
 
+#: What was claimed longer ago is not stored any more: a store remembers for ten minutes that a key was forgotten, and
+#: after that nobody can tell whether an answer may come back.
+OLDEST = timedelta(minutes=9)
+
 
 class Tenure:
-    """How a claim fared while it was held: *lost* when it was found to be nobody's or somebody else's."""
+    """
+    How a claim fared while it was held: *lost* when it was found to be nobody's or somebody else's; *until* when, on
+    the monotonic clock, it certainly was ours.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, until: float) -> None:
         self.lost = False
+        self.until = until
 
 
 @asynccontextmanager
@@ -30,7 +42,7 @@ async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterat
 
     It is not given back afterwards, except when the body raises: then nobody else should wait for its lease to end.
     """
-    tenure = Tenure()
+    tenure = Tenure(monotonic() + policy.lease.total_seconds())
     if claim is None:
         yield tenure
         return
@@ -43,6 +55,9 @@ async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterat
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
+    if monotonic() >= tenure.until and not tenure.lost:
+        with suppress(StoreUnavailable):
+            tenure.lost = not await store.renew(claim, policy.lease)
 
 
 async def release(store: Store, claim: Claim | None) -> None:
@@ -58,9 +73,11 @@ async def release(store: Store, claim: Claim | None) -> None:
 async def _renew(store: Store, claim: Claim, policy: Policy, tenure: Tenure) -> None:
     while True:
         await asyncio.sleep(policy.renewal.total_seconds())
+        until = monotonic() + policy.lease.total_seconds()
         try:
             if not await store.renew(claim, policy.lease):
                 tenure.lost = True
                 return
+            tenure.until = until
         except StoreUnavailable:
             continue

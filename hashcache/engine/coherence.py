@@ -13,7 +13,7 @@ Rule 3: a notice that names what we do not know, or comes twice or late, forgets
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from hashcache.core.barrier import Selector
@@ -65,7 +65,12 @@ class Coherence:
         await self._channel.close()
 
     async def cleared(self, sequence: int, selector: Selector, reason: str) -> None:
-        """Tell everybody of an invalidation that stands in the store, and wait until they have forgotten."""
+        """
+        Tell everybody of an invalidation that stands in the store, and wait until they have forgotten.
+
+        Raises:
+            StoreUnavailable: they could not be told.
+        """
         await self._announce(
             Notice(
                 kind="invalidate",
@@ -80,7 +85,12 @@ class Coherence:
         )
 
     async def forgotten(self, keys: Sequence[Key]) -> None:
-        """Tell everybody that *keys* were forgotten in the store, and wait until they have."""
+        """
+        Tell everybody that *keys* were forgotten in the store, and wait until they have.
+
+        Raises:
+            StoreUnavailable: they could not be told.
+        """
         names = [key.logical for key in keys]
         for at in range(0, len(names), _MOST_KEYS):
             await self._announce(
@@ -96,8 +106,9 @@ class Coherence:
     def heard(self, notice: Notice) -> None:
         """Apply what another process did."""
         if notice.kind == "done":
-            for name in notice.keys:
-                self._wakes.wake(name)
+            for key in _keys(notice):
+                self._view.superseded(key)
+                self._wakes.wake(key.logical)
         elif notice.kind == "acknowledge":
             self._acknowledged(notice)
         else:
@@ -107,6 +118,7 @@ class Coherence:
     def gap(self) -> None:
         """Notices may have been lost."""
         self._view.gap()
+        self._flights.doubt()
         self._wakes.wake_all()
 
     def _apply(self, notice: Notice) -> None:
@@ -115,14 +127,10 @@ class Coherence:
             self._view.invalidate(selector)
             self._flights.detach(selector)
             return
-        for name in notice.keys:
-            try:
-                key = Key.parse(name)
-            except PatternError:
-                continue
+        for key in _keys(notice):
             self._view.forget([key])
             self._flights.detach_key(key)
-            self._wakes.wake(name)
+            self._wakes.wake(key.logical)
 
     def _acknowledge(self, notice: Notice) -> None:
         if not notice.id:
@@ -144,12 +152,10 @@ class Coherence:
         changed = asyncio.Event()
         self._acknowledging[notice.id] = (acknowledged, changed)
         try:
+            # If it fails here, the channel of others may be alive all the same: they will never hear of it.
+            listeners = await self._channel.publish(notice)
             async with asyncio.timeout(self._window.total_seconds()):
-                try:
-                    listeners = await self._channel.publish(notice)
-                except StoreUnavailable:
-                    listeners = None  # nobody was told: all of them run out of trust
-                while listeners is None or len(acknowledged) < listeners:
+                while len(acknowledged) < listeners:
                     changed.clear()
                     await changed.wait()
         except TimeoutError:
@@ -162,3 +168,12 @@ class Coherence:
             acknowledged, changed = self._acknowledging[notice.id]
             acknowledged.add(notice.origin)
             changed.set()
+
+
+def _keys(notice: Notice) -> Iterator[Key]:
+    """The keys that *notice* names; what is no key's name is passed over."""
+    for name in notice.keys:
+        try:
+            yield Key.parse(name)
+        except PatternError:
+            continue

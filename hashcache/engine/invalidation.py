@@ -45,7 +45,7 @@ class Invalidations:
         Forget these keys; how many entries there were.
 
         Raises:
-            StoreUnavailable: the store is away: this process has forgotten them, others may not have.
+            StoreUnavailable: the store or the channel is away: this process has forgotten them, others may not have.
         """
         self._forget_here(keys)
         deleted = await self._store.forget(keys)
@@ -80,7 +80,7 @@ class Invalidations:
         Forget everything that *selector* means, as of now; wait *within* for the keys to be gone.
 
         Raises:
-            StoreUnavailable: the store is away and nothing was cleared there.
+            StoreUnavailable: the store is away and nothing was cleared there, or the others could not be told of it.
         """
         self._cache.view.invalidate(selector)
         barrier = await self._store.forbid(selector, reason)
@@ -89,12 +89,15 @@ class Invalidations:
         # one that begins from here on reads the new barrier.
         self._cache.view.invalidate(selector)
         self._cache.flights.detach(selector)
-        await self._cache.coherence.cleared(barrier.sequence, selector, reason)
         task = self._sweep_later(barrier.sequence)
+        await self._cache.coherence.cleared(barrier.sequence, selector, reason)
         done, _ = await asyncio.wait({task}, timeout=within.total_seconds())
-        if done and task.exception() is None:
+        if done and not task.cancelled() and task.exception() is None:
             return Cleared(barrier.sequence, task.result(), done=True)
-        found = await self.find(barrier.sequence)
+        try:
+            found = await self.find(barrier.sequence)
+        except StoreUnavailable:
+            found = None  # it is cleared, only its keys are not gone
         return Cleared(barrier.sequence, found.deleted if found else 0, done=False)
 
     async def find(self, sequence: int) -> Invalidation | None:
@@ -122,6 +125,8 @@ class Invalidations:
         await asyncio.gather(*sweeps, return_exceptions=True)
 
     def _sweep_later(self, sequence: int) -> asyncio.Task[int]:
+        if sequence in self._sweeps:
+            return self._sweeps[sequence]
         task = asyncio.create_task(self._sweep(sequence), name=f"sweep {sequence}")
         self._sweeps[sequence] = task
         task.add_done_callback(lambda done: self._swept(sequence, done))

@@ -53,7 +53,7 @@ class Revival:
         due = found.status is Status.STALE or refresh_is_due(
             entry, now=found.at, beta=policy.refresh_ahead, chance=1 - self._chance()
         )
-        if not due or entry.key in self._refreshing or self._search.stopping:
+        if not due or entry.key in self._refreshing or self._search.stopping or not ask.flight.keep:
             return False
         self._refreshing.add(entry.key)
         flight = Flight(entry.key, entry.label, keep=True)
@@ -74,12 +74,17 @@ class Revival:
     def _later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody waits for a refresh: an error of its load is not a fault of the loop
 
     async def _refresh(self, ask: Ask) -> None:
         try:
             await self._search.fly(ask)
-        except (LoadFailed, Stopping):
+        except (LoadFailed, Stopping, StoreUnavailable):
             return
         finally:
             self._refreshing.discard(ask.flight.key)

@@ -20,7 +20,7 @@ from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge, lifetime
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
-from hashcache.engine.claims import held, release
+from hashcache.engine.claims import OLDEST, held, release
 from hashcache.engine.flights import Flight
 from hashcache.engine.load import Load, Loaded, LoadFailed
 from hashcache.engine.owed import Owed
@@ -51,14 +51,15 @@ class _Grant:
     """
     The right to buy: under *claim* (None: the store is away), because of *cause*, as of *barrier*.
 
-    *before* is the answer that will be replaced, *fallback* the one that may be served if buying fails,
-    *generation* the view's when the right was given.
+    *generation* is the view's when the right was asked for, *at* the store's time; *before* the answer that will be
+    replaced, *fallback* the one that may be served if buying fails.
     """
 
     claim: Claim | None
     barrier: Barrier
     cause: Cause
     generation: int
+    at: Instant
     before: Entry | None = None
     fallback: Entry | None = None
 
@@ -90,6 +91,7 @@ class Search:
 
         Raises:
             LoadFailed: there is none, now or as remembered. Stopping: it would have to be bought.
+            StoreUnavailable: the store is away and nobody waits for this flight.
         """
         try:
             found = await self._look(ask)
@@ -107,7 +109,9 @@ class Search:
             verdict = self._judge(ask, self._view.near.get(ask.flight.key), self._view.barrier)
             if isinstance(verdict, Fresh):
                 return self._served(ask, verdict.entry, Level.NEAR)
-            return _Grant(None, self._view.barrier, cause, self._view.generation)
+            if ask.background:
+                raise  # what is refreshed is there: nobody needs it so much as to buy without a claim
+            return _Grant(None, self._view.barrier, cause, self._view.generation, self._store.now())
 
     async def _from_store(self, ask: Ask) -> Outcome | _Grant:
         if ask.not_before > EPOCH:
@@ -133,7 +137,7 @@ class Search:
         while True:
             if self.stopping:
                 raise Stopping("this process takes no new work")
-            generation = self._view.generation
+            generation, asked = self._view.generation, self._store.now()
             bid = await self._store.claim(ask.flight.key, token, ask.policy.lease)
             self._view.saw(bid.barrier)
             # Look again: somebody may have stored between our look and our claim, or while we waited for theirs.
@@ -150,7 +154,7 @@ class Search:
                 return replace(hit, status=Status.MISS, cause=missing.cause, collapsed=True) if waited else hit
             if bid.claim is not None:
                 fallback = verdict.fallback if isinstance(verdict, Missing) else verdict.entry
-                return _Grant(bid.claim, bid.barrier, missing.cause, generation, bid.entry, fallback)
+                return _Grant(bid.claim, bid.barrier, missing.cause, generation, asked, bid.entry, fallback)
             waited = True
             await self._wakes.wait(ask.flight.key.logical, min(bid.held, pause))
             pause = min(pause * 2, ask.policy.longest_poll)
@@ -194,7 +198,8 @@ class Search:
             return await ask.load(grant.claim.token if grant.claim else self._token())
         except LoadFailed as failed:
             remembered = ask.policy.negatives.get(failed.kind)
-            if remembered is not None and ask.flight.keep and grant.fallback is None:
+            # Behind the back of a refresh the old answer still serves: a negative entry would take its place.
+            if remembered is not None and ask.flight.keep and grant.fallback is None and not ask.background:
                 await self._remember(ask, grant, failed, remembered.life)
             raise
 
@@ -213,7 +218,7 @@ class Search:
             error=failed.kind,
             failures=failures,
         )
-        if grant.claim is not None:
+        if grant.claim is not None and not self._too_old(grant):
             try:
                 await self._store.commit(grant.claim, entry)
             except StoreUnavailable as away:
@@ -237,6 +242,8 @@ class Search:
 
     async def _keep(self, entry: Entry, grant: _Grant) -> bool:
         """Commit *entry*; whether the store keeps it. What a store that is away cannot keep it is owed."""
+        if self._too_old(grant):
+            return False
         claim = grant.claim
         try:
             if claim is not None:
@@ -247,8 +254,12 @@ class Search:
         except StoreUnavailable as away:
             self._view.lost(away)
         self._view.keep(entry, grant.generation)
-        self._owed.add(claim or Claim(entry.key, self._token(), ""), entry)
+        self._owed.add(claim or Claim(entry.key, self._token(), ""), entry, since=grant.at)
         return False
+
+    def _too_old(self, grant: _Grant) -> bool:
+        """Whether nobody could tell any more that what is bought under *grant* was forgotten meanwhile."""
+        return self._store.now() - grant.at >= OLDEST // _MILLISECOND
 
     def _judge(self, ask: Ask, entry: Entry | None, barrier: Barrier) -> Fresh | Stale | Missing:
         """What *entry* permits now; raises LoadFailed for the memory of a failure."""

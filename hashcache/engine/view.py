@@ -71,6 +71,11 @@ class View:
         for key in keys:
             self.near.drop(key)
 
+    def superseded(self, key: Key) -> None:
+        """Another process has bought *key*: what is kept near is not the newest answer any more."""
+        if not self.store_away:
+            self.near.drop(key)
+
     def gap(self) -> None:
         """Invalidations may have been missed: near memory forgets everything."""
         self.generation += 1

@@ -7,7 +7,6 @@ Rule: a wake is a hint, never a fact: whoever is woken looks again.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from datetime import timedelta
 
 
@@ -15,19 +14,19 @@ class Wakes:
     """Those in this process who wait for a key, by its logical name."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: dict[str, list[asyncio.Event]] = {}
 
     async def wait(self, name: str, at_most: timedelta) -> None:
         """Until somebody wakes those who wait for *name*, or *at_most*."""
         event = asyncio.Event()
-        self._waiting[name].add(event)
+        self._waiting.setdefault(name, []).append(event)
         try:
             async with asyncio.timeout(at_most.total_seconds()):
                 await event.wait()
         except TimeoutError:
             return
         finally:
-            self._waiting[name].discard(event)
+            self._waiting[name].remove(event)
             if not self._waiting[name]:
                 del self._waiting[name]
 
