@@ -109,11 +109,11 @@ class OffStore:
 
 
 class OffChannel:
-    """A Channel to nobody. *now* is the store's clock."""
+    """A Channel to nobody, so nothing is ever missed on it. *now* is the store's clock."""
 
     def __init__(self, now: Callable[[], Instant]) -> None:
         self._hearing = Hearing(now, PACE.flood)
-        self.alive = False
+        self.alive = True
 
     @property
     def origin(self) -> str:

@@ -43,7 +43,7 @@ def test_an_entry_survives_being_stored(entry: Entry, envelope: Envelope) -> Non
     assert envelope.open(raw, NAME, KEY) == entry
     head = peek(raw[:LONGEST_HEAD], KEY, size=len(raw))
     assert head == Head(KEY, entry.label, entry.sequence, entry.created, entry.expires, entry.price, len(raw))
-    assert identity(head) == identity(entry)
+    assert identity(head) == identity(entry) == (entry.sequence, entry.created)
 
 
 def test_a_large_payload_is_compressed_and_a_small_one_is_not() -> None:
@@ -235,10 +235,15 @@ def test_scripts_see_that_an_entry_is_negative(envelope: Envelope) -> None:
     assert not envelope.seal(LARGE, NAME)[FLAGS_AT] & NEGATIVE_FLAG
 
 
-def test_a_later_version_is_refused_not_guessed() -> None:
-    """Readers ship before writers."""
+@pytest.mark.parametrize(
+    ("start", "reason"), [(b"HC\x02", "version"), (b"HC\x00", "version"), (b"HD\x01", "magic"), (b"hc\x01", "magic")]
+)
+def test_another_version_or_format_is_refused_not_guessed(start: bytes, reason: str) -> None:
+    """Also under a right seal: readers ship before writers."""
     raw = PLAIN.seal(ENTRY, NAME)
-    assert refused(PLAIN, resealed(raw[:2] + b"\x02" + raw[3:-32])) == "version"
+    assert refused(PLAIN, resealed(start + raw[3:-32])) == reason
+    with pytest.raises(EntryRefused, match=reason):
+        peek(start + raw[3:], KEY, size=len(raw))
 
 
 @given(st.binary(max_size=120), a_mode, st.integers(0, PREFIX))
