@@ -3,7 +3,8 @@ Forgetting, at once and everywhere: raise the barrier first, sweep the keys afte
 
 Rule 1: when `invalidate` returns, nobody is given what was meant, also not by a purchase that was under way.
 Rule 2: the sweep removes an entry only if it is still the one it judged: what was bought meanwhile stays.
-Rule 3: how far a sweep is stands in the barrier, so every process can tell.
+Rule 3: how far a sweep is stands in the barrier, so every process can tell; it is noted once a second.
+Rule 4: a sweep takes small steps: a store that serves one command at a time lets others wait for a whole step.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 
 from hashcache.core.barrier import Invalidation, Selector
 from hashcache.core.errors import StoreUnavailable
@@ -18,7 +20,11 @@ from hashcache.core.key import Key
 from hashcache.engine.cache import Cache
 from hashcache.ports import Store
 
+#: How many entries one step of a count reads.
 PAGE = 500
+#: How many entries one step of a sweep reads and removes: a fraction of a millisecond on a Redis server.
+STEP = 100
+_NOTED = 1.0
 #: How long whoever clears waits for the keys to be gone before he is told to ask again.
 SOON = timedelta(seconds=2)
 
@@ -138,19 +144,21 @@ class Invalidations:
             task.exception()  # a store that went away in the middle: resumed at the next start
 
     async def _sweep(self, sequence: int) -> int:
-        """Remove what the invalidation *sequence* forbids, page by page; how many entries."""
+        """Remove what the invalidation *sequence* forbids, step by step; how many entries."""
         barrier = await self._store.barrier()
         one = barrier.find(sequence)
         # None: collapsed into a younger one that selects everything, whose own sweep removes these too.
-        deleted = 0
+        deleted, noted = 0, monotonic()
         cursor: str | None = None
         while one is not None:
-            page = await self._store.scan(cursor, PAGE)
+            page = await self._store.scan(cursor, STEP)
             doomed = [head for head in page.heads if head.sequence < sequence and one.selector.matches(head)]
             if doomed:
                 deleted += await self._store.remove(doomed)
             cursor = page.cursor
-            await self._store.progress(sequence, deleted=deleted, swept=cursor is None)
+            if cursor is None or monotonic() - noted >= _NOTED:
+                await self._store.progress(sequence, deleted=deleted, swept=cursor is None)
+                noted = monotonic()
             if cursor is None:
                 break
         return deleted

@@ -9,8 +9,7 @@ Rule 3: its channel reaches nobody and is never alive: whether other processes s
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from hashcache.core.barrier import NONE, Barrier, Selector
@@ -28,7 +27,6 @@ class OffStore:
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
         self._barrier = NONE
-        self._counters: Counter[str] = Counter()
         self.channel = OffChannel(self.now)
         self.ledger = MemoryLedger(clock)
 
@@ -98,14 +96,6 @@ class OffStore:
     def refused(self) -> int:
         """Nothing is stored, so nothing is refused."""
         return 0
-
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts* to those of this process."""
-        self._counters.update(counts)
-
-    async def totals(self) -> Mapping[str, int]:
-        """The counters of this process."""
-        return dict(self._counters)
 
 
 class OffChannel:

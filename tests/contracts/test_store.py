@@ -22,6 +22,7 @@ from hashcache.core.key import Key
 from hashcache.core.money import MicroDollars
 from hashcache.ports import Claim
 from tests.contracts.backends import Backend, Both, backend_of
+from tests.harness.booking import book
 
 WEEK = timedelta(days=7)
 LEASE = timedelta(seconds=30)
@@ -522,7 +523,7 @@ async def test_a_scan_sees_all_and_only_the_entries_of_its_environment(backend: 
     await claimed(store, key(50), "claim")
     await store.forget([key(51)])
     await store.forbid(Selector(tag="none"), "book")
-    await store.add({"hits": 1})
+    await book(store, {"hits": 1})
     heads = {head.key: head for head in await everything(store)}
     assert set(heads) == {one.key for one in bought_here}
     assert {head.key for head in await everything(elsewhere)} == {key(99)}
@@ -627,18 +628,18 @@ async def test_garbage_does_not_stop_a_scan(backend: Backend, store: Both) -> No
 async def test_counters_add_up(backend: Backend) -> None:
     """A hundred additions at once, over two instances: nothing is lost."""
     stores = [await backend.instance(), await backend.instance()] * 50
-    await asyncio.gather(*(store.add({"hits": 1, "spent": at, "refunds": -1}) for at, store in enumerate(stores)))
-    assert await stores[0].totals() == {"hits": 100, "spent": 4950, "refunds": -100}
+    await asyncio.gather(*(book(store, {"hits": 1, "spent": at, "refunds": -1}) for at, store in enumerate(stores)))
+    assert await stores[0].ledger.totals() == {"hits": 100, "spent": 4950, "refunds": -100}
 
 
 async def test_no_invalidation_touches_the_counters(store: Both) -> None:
     """The books survive a clear and its sweep."""
-    await store.add({"hits": 3})
-    await store.add({})
+    await book(store, {"hits": 3})
+    await book(store, {})
     await bought(store, key())
     await store.forbid(Selector(), "all")
     await store.remove(await everything(store))
-    assert await store.totals() == {"hits": 3}
+    assert await store.ledger.totals() == {"hits": 3}
 
 
 # Several instances
@@ -655,8 +656,8 @@ async def test_instances_see_each_others_acts(backend: Backend) -> None:
     assert await found(one, key(1)) is None
     barrier = await other.forbid(Selector(), "other")
     assert await one.barrier() == barrier
-    await one.add({"hits": 1})
-    assert await other.totals() == {"hits": 1}
+    await book(one, {"hits": 1})
+    assert await other.ledger.totals() == {"hits": 1}
 
 
 async def test_environments_do_not_meet(backend: Backend, store: Both) -> None:
@@ -664,10 +665,10 @@ async def test_environments_do_not_meet(backend: Backend, store: Both) -> None:
     elsewhere = await backend.instance("elsewhere-" + backend.names.prefix[-40:-1])
     await bought(store, key())
     await store.forbid(Selector(), "here")
-    await store.add({"hits": 1})
+    await book(store, {"hits": 1})
     assert await found(elsewhere, key()) is None
     assert (await elsewhere.barrier()).sequence == 0
-    assert await elsewhere.totals() == {}
+    assert await elsewhere.ledger.totals() == {}
     await claimed(store, key(), "here")
     await claimed(elsewhere, key(), "there")
 

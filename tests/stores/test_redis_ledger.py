@@ -181,12 +181,12 @@ async def test_damaged_records_are_passed_over(valkey: Valkey) -> None:
     """Whatever lies in the hashes, readers tell the rest."""
     async with connected(valkey) as store:
         at = store.now()
-        hour = NAMES.hour(at // 3_600_000)
+        hour, another = NAMES.hour(at // 3_600_000), (at // 60_000 + 1) % 60
         await store.ledger.book(Batch("a", 1, at, {"hits": 1}, {"hits": 1}))
         await store.ledger.beat(Process("a", "host", 1, "serve", "1", at, at), timedelta(minutes=1))
         with valkey.client() as there:
             there.hset(NAMES.counters, mapping={b"\xff": "1", "misses": "many"})
-            there.hset(hour, mapping={"x.hits": 1, "hits": 1, "5.hits": "1.5", "": 1})
+            there.hset(hour, mapping={"x.hits": 1, "hits": 1, f"{another}.hits": "1.5", "": 1})
             there.hset(NAMES.processes, mapping={"b": "", "c": f"{at * 2} {{", "d": f"{at * 2} {{}}", "e": "x {}"})
         assert await store.ledger.totals() == {"hits": 1, "\ufffd": 1}
         assert [minute.counts for minute in await store.ledger.minutes(EPOCH)] == [{"hits": 1}]

@@ -133,6 +133,5 @@ class Shared:
         self.claims = Words(clock)
         self.tombstones = Words(clock)
         self.barrier: Barrier = NONE
-        self.counters: Counter[str] = Counter()
         self.ledger = MemoryLedger(clock)
         self.hub = Hub()

@@ -8,7 +8,7 @@ Rule 2: nothing outlives the process. Within it, several ends may share one stor
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from hashcache.core.barrier import Barrier, Selector
@@ -169,14 +169,6 @@ class MemoryStore:
     def refused(self) -> int:
         """How many stored entries were refused."""
         return self._sealing.refused
-
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts*."""
-        self._shared.counters.update(counts)
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
-        return dict(self._shared.counters)
 
     def _keep(self, claim: Claim, entry: Entry) -> bool:
         now, barrier, name = self.now(), self._shared.barrier, self._names.entry(entry.key)

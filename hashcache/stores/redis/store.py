@@ -246,14 +246,6 @@ class RedisStore:
         """How many stored entries were refused."""
         return self._sealing.refused
 
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts*."""
-        await self._books.add(counts)
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
-        return await self._books.totals()
-
     def _records(self, key: Key) -> tuple[str, str, str]:
         return self._names.entry(key), self._names.claim(key), self._names.tombstone(key)
 

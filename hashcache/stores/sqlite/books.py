@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from hashcache.core import barrier as barriers
 from hashcache.core.barrier import Barrier
@@ -33,24 +33,6 @@ class Books:
             return changed
 
         return await self._file.write(work)
-
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts*."""
-        rows = [(self._names.counters, counter, count) for counter, count in counts.items()]
-        sql = (
-            "INSERT INTO counters (book, counter, total) VALUES (?, ?, ?)"
-            " ON CONFLICT (book, counter) DO UPDATE SET total = total + excluded.total"
-        )
-
-        def work(file: sqlite3.Connection) -> None:
-            file.executemany(sql, rows)
-
-        await self._file.write(work)
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
-        sql = "SELECT counter, total FROM counters WHERE book = ?"
-        return dict(await self._file.read(lambda file: file.execute(sql, (self._names.counters,)).fetchall()))
 
     def record(self, file: sqlite3.Connection) -> bytes | None:
         """The barrier as it is kept, inside a transaction."""

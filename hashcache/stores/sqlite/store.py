@@ -227,14 +227,6 @@ class SqliteStore:
         """How many stored entries were refused."""
         return self._sealing.refused
 
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts*."""
-        await self._books.add(counts)
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
-        return await self._books.totals()
-
     # What follows runs inside a transaction.
 
     def _sealed(self, file: sqlite3.Connection, key: Key, now: int) -> bytes | None:
