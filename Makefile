@@ -9,6 +9,8 @@ PROJECT := $(PIP) install --no-deps --no-build-isolation --editable .
 TOOLS := $(VENV)/lock/bin
 CANDIDATES := python3.14 python3.13 python3.12 python3.11 python3 python
 UPGRADE :=
+# Which proofs `make prove` runs: all of them, or the folders named.
+PROVE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test prove check fix load lock clean
@@ -24,7 +26,7 @@ test: $(VENV)/.dev-stamp ## run every quick test, on two processes
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal --quiet
 
 prove: $(VENV)/.dev-stamp ## run what takes long: faults over real processes, fuzzing, figures (minutes)
-	@$(BIN)/pytest -m prove --quiet
+	@$(BIN)/pytest -m prove --quiet $(PROVE)
 
 check: $(VENV)/.dev-stamp ## format, lint, types, import contracts, papers against code; changes nothing
 	@$(BIN)/ruff format --check
