@@ -203,8 +203,6 @@ class Cache:
 
     async def _stands(self, outcome: Outcome) -> bool:
         """Whether the answer of a flight still lies in the store, and may; while that is away it stands."""
-        if not (outcome.stored or outcome.cached or outcome.store_away):
-            return False  # it never did, so nobody can tell whether it was forgotten
         try:
             reading = await self.store.read([outcome.entry.key])
         except StoreUnavailable as away:
@@ -212,7 +210,7 @@ class Cache:
             return True
         self.view.saw(reading.barrier)
         entry = reading.slots[0].entry
-        # Another one in its place may mean that it was forgotten and bought anew.
+        # One that never lay there, or another in its place: nobody can tell whether it was forgotten.
         same = entry is not None and (entry.created, entry.payload) == (outcome.entry.created, outcome.entry.payload)
         return (same or outcome.store_away) and not reading.barrier.forbids(outcome.entry)
 

@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from time import monotonic
 
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.policy import Policy
@@ -27,7 +26,7 @@ OLDEST = timedelta(minutes=9)
 class Tenure:
     """
     How a claim fared while it was held: *lost* when it was found to be nobody's or somebody else's; *until* when, on
-    the monotonic clock, it certainly was ours.
+    the loop's clock, it certainly was ours.
     """
 
     def __init__(self, until: float) -> None:
@@ -42,7 +41,8 @@ async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterat
 
     It is not given back afterwards, except when the body raises: then nobody else should wait for its lease to end.
     """
-    tenure = Tenure(monotonic() + policy.lease.total_seconds())
+    clock = asyncio.get_running_loop().time
+    tenure = Tenure(clock() + policy.lease.total_seconds())
     if claim is None:
         yield tenure
         return
@@ -55,7 +55,7 @@ async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterat
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
-    if monotonic() >= tenure.until and not tenure.lost:
+    if clock() >= tenure.until and not tenure.lost:
         with suppress(StoreUnavailable):
             tenure.lost = not await store.renew(claim, policy.lease)
 
@@ -73,7 +73,7 @@ async def release(store: Store, claim: Claim | None) -> None:
 async def _renew(store: Store, claim: Claim, policy: Policy, tenure: Tenure) -> None:
     while True:
         await asyncio.sleep(policy.renewal.total_seconds())
-        until = monotonic() + policy.lease.total_seconds()
+        until = asyncio.get_running_loop().time() + policy.lease.total_seconds()
         try:
             if not await store.renew(claim, policy.lease):
                 tenure.lost = True

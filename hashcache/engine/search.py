@@ -168,7 +168,7 @@ class Search:
             async with held(self._store, grant.claim, ask.policy) as tenure:
                 loaded = await self._load(ask, grant)
         except LoadFailed:
-            if grant.fallback is None or ask.background:
+            if grant.fallback is None:
                 raise
             stale = self._served(ask, grant.fallback, Level.STORE, status=Status.STALE)
             return replace(stale, cause=grant.cause)

@@ -104,6 +104,10 @@ def test_a_changed_entry_is_refused_in_every_mode(entry: Entry, by: str, at: str
         assert refused(MODES[at], bytes(changed)) in BEFORE_PARSING
 
 
+#: Arrays in arrays, deeper than any decoder goes.
+DEEP = b"\x91" * 9_000
+
+
 def sealed_with(values: dict[int, Any], *, flags: int = 0) -> bytes:
     """A forged entry whose header holds *values* at these places."""
     header = [5_000, 1, "image", "acme", "generic", [], 6_000, 3, "", 0]
@@ -128,7 +132,10 @@ def sealed_with(values: dict[int, Any], *, flags: int = 0) -> bytes:
         pytest.param(forged(header=b""), "header", id="no header"),
         pytest.param(forged(header=b"\x91\x01"), "header", id="a short header"),
         pytest.param(forged(header=b"\x96\x01\x02\xa1\xff\xa0\xa0\x90"), "header", id="no UTF-8"),
-        pytest.param(forged(header=b"\x97\x01\x02\xa0\xa0\xa0\x90" + b"\x91" * 9000), "header", id="nested deeply"),
+        pytest.param(forged(header=b"\x97\x01\x02\xa0\xa0\xa0\x90" + DEEP), "header", id="nested deeply"),
+        pytest.param(
+            forged(header=b"\x9b\x01\x02\xa0\xa0\xa0\x90\x01\x01\xa0\x00" + DEEP), "header", id="deep and unknown"
+        ),
         pytest.param(forged(header=bytes(16 * 1024 + 1)), "length", id="a huge header"),
         pytest.param(sealed_with({0: -1}), "header", id="expires before 1970"),
         pytest.param(sealed_with({0: LATEST + 1}), "header", id="expires after the year 9999"),

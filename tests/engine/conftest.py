@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from hashcache.core.key import Key, Names, Question
 from hashcache.engine.cache import Cache
 from hashcache.engine.near import Near
 from hashcache.stores.memory import MemoryStore
+from tests.engine.machine import Fleet, Member
 from tests.harness.away import CutOff
 from tests.harness.clock import HandClock
 from tests.harness.hub import Hub
@@ -105,3 +106,26 @@ def shop() -> Shop:
     shop = Shop()
     shop.gate.set()
     return shop
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    """Three processes on time that stands still; in the end all heals, and nothing may be left over."""
+    fleet = Fleet(3)
+    try:
+        yield fleet
+        fleet.close()
+    finally:
+        fleet.abandon()
+
+
+@pytest.fixture
+def one(fleet: Fleet) -> Member:
+    """The first process."""
+    return fleet.members[0]
+
+
+@pytest.fixture
+def two(fleet: Fleet) -> Member:
+    """The second one."""
+    return fleet.members[1]
