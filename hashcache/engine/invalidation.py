@@ -98,7 +98,7 @@ class Invalidations:
         # one that begins from here on reads the new barrier.
         self._cache.view.invalidate(selector)
         self._cache.flights.detach(selector)
-        task = self._sweep_later(barrier.sequence)
+        task = self._sweep_later(barrier.open[-1])
         await self._cache.coherence.cleared(barrier.sequence, selector, reason)
         done, _ = await asyncio.wait({task}, timeout=within.total_seconds())
         if done and not task.cancelled() and task.exception() is None:
@@ -120,7 +120,7 @@ class Invalidations:
         except StoreUnavailable:
             return
         for one in barrier.unswept():
-            self._sweep_later(one.sequence)
+            self._sweep_later(one)
 
     async def settled(self) -> None:
         """Wait until no sweep runs in this process."""
@@ -133,12 +133,12 @@ class Invalidations:
             task.cancel()
         await asyncio.gather(*sweeps, return_exceptions=True)
 
-    def _sweep_later(self, sequence: int) -> asyncio.Task[int]:
-        if sequence in self._sweeps:
-            return self._sweeps[sequence]
-        task = asyncio.create_task(self._sweep(sequence), name=f"sweep {sequence}")
-        self._sweeps[sequence] = task
-        task.add_done_callback(lambda done: self._swept(sequence, done))
+    def _sweep_later(self, one: Invalidation) -> asyncio.Task[int]:
+        if one.sequence in self._sweeps:
+            return self._sweeps[one.sequence]
+        task = asyncio.create_task(self._sweep(one), name=f"sweep {one.sequence}")
+        self._sweeps[one.sequence] = task
+        task.add_done_callback(lambda done: self._swept(one.sequence, done))
         return task
 
     def _swept(self, sequence: int, task: asyncio.Task[int]) -> None:
@@ -146,26 +146,22 @@ class Invalidations:
         if not task.cancelled():
             task.exception()  # nobody may wait for it
 
-    async def _sweep(self, sequence: int) -> int:
-        """Remove what the invalidation *sequence* forbids, step by step; how many entries."""
-        barrier = await self._store.barrier()
-        one = barrier.find(sequence)
-        # None: collapsed into a younger one that selects everything, whose own sweep removes these too.
+    async def _sweep(self, one: Invalidation) -> int:
+        """Remove what *one* forbids, step by step; how many entries."""
         deleted, noted = 0, monotonic()
         cursor: str | None = None
-        while one is not None:
+        while True:
             try:
                 page = await self._store.scan(cursor, STEP)
-                doomed = [head for head in page.heads if head.sequence < sequence and one.selector.matches(head)]
+                doomed = [head for head in page.heads if head.sequence < one.sequence and one.selector.matches(head)]
                 if doomed:
                     deleted += await self._store.remove(doomed)
                 if page.cursor is None or monotonic() - noted >= _NOTED:
-                    await self._store.progress(sequence, deleted=deleted, swept=page.cursor is None)
+                    await self._store.progress(one.sequence, deleted=deleted, swept=page.cursor is None)
                     noted = monotonic()
             except StoreUnavailable:
                 await asyncio.sleep(_AGAIN)
                 continue
             cursor = page.cursor
             if cursor is None:
-                break
-        return deleted
+                return deleted

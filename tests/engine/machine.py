@@ -94,7 +94,10 @@ class Purse:
         return self.purchase is not None and not self._verdict.done() and not self.purchase.verdict
 
     def end(self, verdict: str) -> None:
-        """Let it end: with an answer (`ok`; `private`: one that must not be kept), a failure of that kind, or an error of its own (`crash`)."""
+        """
+        Let it end: with an answer (`ok`; `private`: one that must not be kept), a failure of that kind, or an error
+        of its own (`crash`).
+        """
         self._verdict.set_result(verdict)
 
     async def __call__(self, token: str) -> Loaded:

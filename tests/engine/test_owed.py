@@ -44,3 +44,28 @@ def test_a_store_that_stays_away_is_tried_less_and_less_often(fleet: Fleet, one:
     one.store.calls.clear()
     fleet.pass_time(timedelta(seconds=120))
     assert one.store.calls == {"read": 7}
+
+
+def test_the_memory_of_a_failure_does_not_stand_in_for_an_answer(fleet: Fleet, one: Member, two: Member) -> None:
+    """Somebody else failed meanwhile: what this process owes is an answer, and takes its place."""
+    fleet.break_store(one, Fault.AWAY)
+    fleet.ask(one, QUESTIONS[0])
+    fleet.end(0, "ok")
+    fleet.pass_time(timedelta(seconds=2))
+    fleet.ask(two, QUESTIONS[0])
+    fleet.end(0, "down")
+    fleet.heal_store(one)
+    fleet.look(one, [QUESTIONS[1]])
+    fleet.ask(two, QUESTIONS[0])
+    assert (fleet.waiting, fleet.bought) == (0, 2)
+    assert fleet.given().entry.payload == fleet.model.purchases[0].payload
+
+
+def test_what_is_there_already_is_not_stored_again(fleet: Fleet, one: Member) -> None:
+    """Only the reply of the commit was lost."""
+    fleet.ask(one, QUESTIONS[0])
+    fleet.break_store(one, Fault.LOSING_REPLIES)
+    fleet.end(0, "ok")
+    fleet.heal_store(one)
+    fleet.look(one, [QUESTIONS[1]])
+    assert (len(one.cache.owed), one.store.calls["commit"]) == (0, 1)
