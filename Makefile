@@ -9,9 +9,11 @@ PROJECT := $(PIP) install --no-deps --no-build-isolation --editable .
 TOOLS := $(VENV)/lock/bin
 CANDIDATES := python3.14 python3.13 python3.12 python3.11 python3 python
 UPGRADE :=
+# Which proofs `make prove` runs: all of them, or the folders named.
+PROVE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix load lock clean
+.PHONY: help run test prove check fix load lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -20,8 +22,11 @@ help: ## list the targets
 run: $(VENV)/.run-stamp ## start the service on http://127.0.0.1:8000
 	@exec $(BIN)/hashcache serve
 
-test: $(VENV)/.dev-stamp ## run every test, on two processes
+test: $(VENV)/.dev-stamp ## run every quick test, on two processes
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal --quiet
+
+prove: $(VENV)/.dev-stamp ## run what takes long: faults over real processes, fuzzing, figures (minutes)
+	@$(BIN)/pytest -m prove --quiet $(PROVE)
 
 check: $(VENV)/.dev-stamp ## format, lint, types, import contracts, papers against code; changes nothing
 	@$(BIN)/ruff format --check

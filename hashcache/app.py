@@ -30,15 +30,20 @@ from hashcache.api.arrival import Pace
 from hashcache.api.connection import Connection
 from hashcache.api.health import HealthPages
 from hashcache.api.intake import Limits
+from hashcache.api.metrics import MetricsPage
+from hashcache.api.minutes import MinutesPage
 from hashcache.core.content import Kind
+from hashcache.core.errors import StoreUnavailable
 from hashcache.engine.cache import Cache
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.near import Near
 from hashcache.ports import StoreHealth
 from hashcache.service.analyse import Analyses, Lives
 from hashcache.service.callers import Callers
+from hashcache.service.reporter import Reporter, Sources
 from hashcache.service.routing import Routing
-from hashcache.settings import Settings
+from hashcache.service.statistics import Figures
+from hashcache.settings import Settings, is_loopback
 from hashcache.telemetry import Telemetry
 
 _KNOWN_DIGESTS = 100_000
@@ -77,8 +82,23 @@ class _House:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.store = wiring.store(settings)
-        self._telemetry = Telemetry(self.store, refused=lambda: self.store.refused)
-        self._cache = Cache(self.store, Near(settings.near_bytes), token=wiring.token, observer=self._telemetry)
+        self._reporter = Reporter(
+            self.store.ledger,
+            wiring.process("serve", __version__),
+            now=self.store.now,
+            monotonic=monotonic,
+            sources=Sources(grown=self._grown, gauges=self._gauges),
+            quiet=wiring.quiet(settings),
+        )
+        self._telemetry = Telemetry(self._reporter)
+        self._cache = Cache(
+            self.store,
+            self.store.channel,
+            Near(settings.near_bytes),
+            token=wiring.token,
+            chance=wiring.chance,
+            observer=self._telemetry,
+        )
         self._invalidations = Invalidations(self._cache)
         self._routing = Routing(wiring.providers(settings))
         self._stopped: float | None = None
@@ -94,7 +114,14 @@ class _House:
         limits = _limits(settings)
         table = routes.table(
             AnalysisPages(analyses, access, limits, self._telemetry),
-            AdminPages(self.store, self._invalidations, self._telemetry.figures, access, limits, self._telemetry),
+            AdminPages(self.store, self._invalidations, self._figures, access, limits, self._telemetry),
+            MinutesPage(self.store.ledger, access),
+            MetricsPage(
+                self.store.ledger,
+                lambda: self._reporter.process,
+                access,
+                local=settings.host is not None and is_loopback(settings.host),
+            ),
             HealthPages(
                 self.store,
                 self._routing.names(),
@@ -118,28 +145,53 @@ class _House:
             reason=health.reason,
         )
         _hear_of_the_end(self._stop)
-        self._telemetry.start()
+        await self._cache.open()
+        self._reporter.start()
         await self._invalidations.resume()
         try:
             yield
         finally:
             await self._close()
 
+    async def _figures(self) -> Figures:
+        """The figures of the fleet; what cannot be had now is None."""
+        try:
+            processes = await self.store.ledger.processes()
+        except StoreUnavailable:
+            processes = None
+        return Figures(await self._reporter.totals(), processes)
+
+    def _grown(self) -> dict[str, int]:
+        traffic = self.store.channel.traffic
+        return {
+            "refused": self.store.refused,
+            "commands": getattr(self.store, "commands", 0),
+            "notices.published": traffic.published,
+            "notices.received": traffic.received,
+            "notices.junk": traffic.junk,
+        }
+
+    def _gauges(self) -> dict[str, int]:
+        near, lag = self._cache.near, self.store.channel.traffic.lag
+        gauges = {"flights": len(self._cache.flights), "near_bytes": near.used, "near_entries": len(near)}
+        return gauges if lag is None else {**gauges, "notice_lag_ms": lag}
+
     def _stop(self) -> None:
-        """The end has begun: the grace runs from here."""
+        """The end has begun: the grace runs from here, and nothing new is bought."""
         if self._stopped is None:
             self._stopped = monotonic()
+        self._cache.stop()
 
     async def _close(self) -> None:
         self._stop()
         spent = timedelta(seconds=monotonic() - (self._stopped or monotonic()))
-        late = await self._cache.flights.drain(max(timedelta(0), self._settings.grace - spent))
+        late = await self._cache.close(max(timedelta(0), self._settings.grace - spent))
         if late:
-            log.warning("flights.cancelled", count=late)
+            log.warning("purchases.cancelled", count=late)
         await self._invalidations.close()
         for provider in self._routing.everyone():
             await provider.close()
-        await self._telemetry.close()
+        await self._reporter.close()
         await self.store.close()
         log.info("stopped")
 

@@ -1,31 +1,26 @@
 """
 What happened, for people and machines: counters of the fleet and one log line.
 
-Rule 1: counters go to the ledger in one batch a second, and not at all when nothing happened.
+Rule 1: counters go to the reporter, which brings them to the ledger of the fleet.
 Rule 2: a line tells a file's name made safe and the first 12 hexadecimal digits of its digest; never a body, a key
         or a secret.
-Rule 3: nothing here fails a request: a ledger that is away is caught up with when it is back.
+Rule 3: nothing here fails or delays a request.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Mapping
 
 import structlog
 
 from hashcache.core.barrier import Selector
 from hashcache.core.content import Content
-from hashcache.core.errors import StoreUnavailable
 from hashcache.core.money import MicroDollars, decimal
 from hashcache.core.outcome import Outcome
-from hashcache.ports import Ledger
+from hashcache.service.reporter import Reporter
 from hashcache.service.statistics import count
 
-FLUSH_SECONDS = 1.0
 _LONGEST_NAME = 200
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -33,44 +28,17 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
 
 class Telemetry:
-    """Counts into *ledger* and writes the log; a `ports.Observer`. *refused*: entries that did not verify so far."""
+    """Counts with *reporter* and writes the log; a `ports.Observer`."""
 
-    def __init__(self, ledger: Ledger, *, refused: Callable[[], int], pause: float = FLUSH_SECONDS) -> None:
-        self._ledger = ledger
-        self._refused = refused
-        self._pause = pause
-        self._refused_before = 0
-        self._counts: Counter[str] = Counter()
-        self._sending: Counter[str] = Counter()
-        self._dirty = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to flush."""
-        self._task = asyncio.create_task(self._flush_for_ever(), name="telemetry")
-
-    async def close(self) -> None:
-        """Flush what is left, once, and stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-        await self._flush()
-
-    async def figures(self) -> Mapping[str, int]:
-        """The counters of the fleet and what is not flushed yet; only the latter while the ledger is away."""
-        try:
-            totals = Counter(await self._ledger.totals())
-        except StoreUnavailable:
-            totals = Counter()
-        totals.update(self._counts)
-        totals.update(self._sending)
-        return totals
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
 
     def answered(self, outcome: Outcome, content: Content | None, *, milliseconds: float) -> None:
         """One question was answered, in so many *milliseconds*."""
         kind = outcome.entry.label.kind
-        self._add(count(outcome, kind=kind, milliseconds=milliseconds))
+        self._reporter.add(count(outcome, kind=kind, milliseconds=milliseconds))
+        if outcome.cached:
+            self._reporter.hit(outcome.entry.key)
         log.info(
             "cache.hit" if outcome.cached else "cache.miss",
             file=safe_name(content.name if content else None),
@@ -89,7 +57,7 @@ class Telemetry:
     def refused(self, slug: str, *, status: int, method: str, path: str) -> None:
         """A request was answered with the problem *slug*."""
         if status >= 500:
-            self._add(Counter({"errors": 1}))
+            self._reporter.add({"errors": 1})
         level = log.warning if status >= 500 else log.info
         level("request.refused", problem=slug, status=status, method=method, path=_short(path))
 
@@ -99,16 +67,16 @@ class Telemetry:
 
     def bought(self, provider: str, price: MicroDollars, *, duration: float, stored: bool) -> None:
         """A provider answered a call after *duration* seconds."""
-        self._add(Counter({f"calls.{provider}": 1, f"spent.{provider}": price}))
+        self._reporter.add({f"calls.{provider}": 1, f"spent.{provider}": price})
         log.debug("provider.answered", provider=provider, ms=round(duration * 1000, 1), stored=stored)
 
     def lost(self, provider: str, *, duration: float, error: Exception, price: MicroDollars) -> None:
         """A call to a provider gave no answer; *price* may be billed all the same when the error says so."""
         possibly_paid = bool(getattr(error, "possibly_paid", False))
-        counts = Counter({f"calls.{provider}": 1, f"failed.{provider}": 1})
+        counts = {f"calls.{provider}": 1, f"failed.{provider}": 1}
         if possibly_paid:
             counts[f"wasted.{provider}"] = price
-        self._add(counts)
+        self._reporter.add(counts)
         log.warning(
             "provider.failed",
             provider=provider,
@@ -120,14 +88,14 @@ class Telemetry:
 
     def invalidated(self, selector: Selector, *, deleted: int, reason: str, who: str) -> None:
         """Somebody cleared something."""
-        self._add(Counter({"invalidations": 1}))
+        self._reporter.add({"invalidations": 1})
         log.info(
             "cache.invalidate", selector=safe_name(str(selector)), count=deleted, reason=safe_name(reason), who=who
         )
 
     def forgotten(self, sha256: str, *, deleted: int, who: str) -> None:
         """A tenant had one content forgotten."""
-        self._add(Counter({"invalidations": 1}))
+        self._reporter.add({"invalidations": 1})
         log.info("cache.invalidate", selector=f"sha256={sha256[:12]}", count=deleted, reason="DELETE", who=who)
 
     def store(self, *, available: bool, reason: str) -> None:
@@ -136,34 +104,6 @@ class Telemetry:
             log.info("store.available")
         else:
             log.warning("store.away", reason=reason)
-
-    def _add(self, counts: Counter[str]) -> None:
-        self._counts.update({name: number for name, number in counts.items() if number})
-        if self._counts:
-            self._dirty.set()
-
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await self._dirty.wait()
-            await asyncio.sleep(self._pause)
-            self._dirty.clear()
-            await self._flush()
-
-    async def _flush(self) -> None:
-        refused = self._refused()
-        if refused > self._refused_before:
-            self._counts["refused"] += refused - self._refused_before
-            self._refused_before = refused
-        if not self._counts:
-            return
-        self._counts, self._sending = Counter(), self._counts
-        try:
-            await self._ledger.add(self._sending)
-        except StoreUnavailable:
-            self._counts.update(self._sending)  # with a later batch: what happened while it was away is not lost
-            self._dirty.set()
-        finally:
-            self._sending = Counter()
 
 
 def _short(path: str) -> str | None:

@@ -6,19 +6,23 @@ Rule: nothing is connected or started here; whoever is given the things opens an
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
+import socket
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from hashcache.core.content import Kind
 from hashcache.core.entry import Instant
-from hashcache.core.envelope import Envelope, Secret
+from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError
 from hashcache.core.key import Names
-from hashcache.ports import Ledger, Provider, Store
+from hashcache.core.secret import Secret, Unsigned
+from hashcache.ports import Channel, Ledger, Process, Provider, Store
 from hashcache.providers.generic import GenericProvider
 from hashcache.providers.provenance.provider import ProvenanceProvider
 from hashcache.settings import Settings
@@ -30,8 +34,18 @@ from hashcache.stores.sqlite.store import SqliteStore
 _MEMORY = 256 * 1024 * 1024
 
 
-class StoreAndLedger(Store, Ledger, Protocol):
-    """Entries and books in one place."""
+class Shared(Store, Protocol):
+    """A store with its channel and its ledger: what the processes of a fleet share."""
+
+    @property
+    def channel(self) -> Channel:
+        """Between the processes that share it."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Their books."""
+        ...
 
 
 def token() -> str:
@@ -39,12 +53,34 @@ def token() -> str:
     return secrets.token_hex(16)
 
 
+def process(role: str, version: str) -> Process:
+    """This process, as the fleet will know it."""
+    now = clock()
+    return Process(token()[:8], socket.gethostname()[:64], os.getpid(), role, version, started=now, seen=now)
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(12)  # 96 bits, as NIST SP 800-38D recommends for AES-GCM
+
+
+def chance() -> float:
+    """A number in [0, 1): for jitter, never for secrets."""
+    return random.random()  # noqa: S311 - see above
+
+
 def clock() -> Instant:
     """This machine's clock, in milliseconds since 1970: where no server tells the time."""
     return Instant(time.time_ns() // 1_000_000)
 
 
-def store(settings: Settings) -> StoreAndLedger:
+def quiet(settings: Settings) -> timedelta:
+    """How long a process that has nothing to do may say nothing: longer where each word is billed."""
+    hosted = (urlsplit(settings.store).hostname or "").endswith(".upstash.io")
+    billed = hosted or settings.redis_monthly_commands is not None
+    return timedelta(minutes=5) if billed else timedelta(seconds=6)
+
+
+def store(settings: Settings) -> Shared:
     """
     The store of *settings*, not opened yet.
 
@@ -52,7 +88,12 @@ def store(settings: Settings) -> StoreAndLedger:
         SettingsError: its URL names nothing that we know.
     """
     names = Names(settings.environment)
-    envelope = Envelope(tuple(map(Secret.derive, settings.secrets)), most=settings.max_entry)
+    envelope = Envelope(
+        tuple(map(Secret.derive, settings.secrets)),
+        most=settings.max_entry,
+        nonce=_nonce if settings.encrypt else None,
+        unsigned=Unsigned(settings.unsigned_until, clock) if settings.unsigned_until is not None else None,
+    )
     url = settings.store
     if url == "off":
         return OffStore(clock=clock)
@@ -105,5 +146,5 @@ def _make(name: str, settings: Settings) -> Provider:
         video_timeout=generic.timeout or settings.video_timeout,
         concurrency=generic.concurrency,
         clock=clock,
-        random=random.random,
+        random=chance,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import typing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -59,7 +59,7 @@ def test_every_attribute_has_the_type_that_it_declares() -> None:
         "REDIS_URL": "",
         "REDIS_TLS": "1",
         "REDIS_PASSWORD": "p w",
-        "HASHCACHE_SECRET": "new-0123456789abcdef,old-0123456789abcdef",
+        "HASHCACHE_SECRET": "new-0123456789abcdef,old-0123456789abcdef,unsigned@2026-12-01",
         "HASHCACHE_API_KEYS": f"shop:acme:user:{DIGEST}",
         "HASHCACHE_ADMIN_TOKEN": "t0k3n-0123456789abcdef",
     }
@@ -67,6 +67,7 @@ def test_every_attribute_has_the_type_that_it_declares() -> None:
     for name, declared in typing.get_type_hints(Settings).items():
         value = getattr(settings, name)
         kinds = tuple(typing.get_origin(one) or one for one in typing.get_args(declared)) or (declared,)
+        kinds = tuple(getattr(one, "__supertype__", one) for one in kinds)  # an Instant is an int
         origin = typing.get_origin(declared)
         assert isinstance(value, origin if origin in (tuple, typing.get_origin(typing.Mapping[str, str])) else kinds)
         assert value is not None, f"{name} has an example that means nothing"
@@ -417,9 +418,69 @@ def test_weak_admin_tokens_are_refused(value: str) -> None:
 def test_signing_secrets() -> None:
     """The newest comes first; each is long enough, and none is there twice."""
     new, old = "new-0123456789abcdef", "old-0123456789abcdef"
-    assert load({"HASHCACHE_SECRET": f"{new}, {old}"}).secrets == (new, old)
+    settings = load({"HASHCACHE_SECRET": f"{new}, {old}"})
+    assert (settings.secrets, settings.unsigned_until) == ((new, old), None)
     assert "at least 16" in refusal(HASHCACHE_SECRET=f"{new},old")
     assert "once" in refusal(HASHCACHE_SECRET=f"{new},{new}")
+
+
+@pytest.mark.parametrize("order", ["{new},unsigned@2026-12-01,{old}", "{new}, {old}, unsigned@2026-12-01"])
+def test_unsigned_entries_are_accepted_until_a_day_begins(order: str) -> None:
+    """The literal is no secret that signs: it is taken out, and becomes the instant at which the licence ends."""
+    new, old = "new-0123456789abcdef", "old-0123456789abcdef"
+    settings = load({"HASHCACHE_SECRET": order.format(new=new, old=old)})
+    assert settings.secrets == (new, old)
+    assert settings.unsigned_until == datetime(2026, 12, 1, tzinfo=UTC).timestamp() * 1000
+
+
+@pytest.mark.parametrize(
+    "licence",
+    [
+        "unsigned",
+        "UNSIGNED",
+        "unsigned@",
+        "unsigned@tomorrow",
+        "unsigned@2026-13-01",
+        "unsigned@2026-02-29",
+        "unsigned@20261201",
+        "unsigned@2026-W49-2",
+        "unsigned@2026-12-01T00:00",
+        "unsigned:2026-12-01",
+        "Unsigned@2026-12-01",
+        "unsigned-0123456789abcdef",
+    ],
+)
+def test_a_licence_without_a_day_is_an_error_that_explains_it(licence: str) -> None:
+    """Nothing that looks like the literal is ever taken for a secret: everybody would know it."""
+    message = refusal(HASHCACHE_SECRET=f"new-0123456789abcdef,{licence}")
+    assert message.startswith("HASHCACHE_SECRET must say until which day entries without a signature are accepted")
+    assert "unsigned@2026-12-01" in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "unsigned@2026-12-01",
+        "unsigned",
+        "unsigned@2026-12-01,old-0123456789abcdef",
+        "new-0123456789abcdef,unsigned@2026-12-01,unsigned@2026-12-02",
+        "new-0123456789abcdef,unsigned@2026-12-01,unsigned@2026-12-01",
+    ],
+)
+def test_a_licence_follows_a_secret_once(value: str) -> None:
+    """It can only be an old one: something has to sign."""
+    assert "must begin with a secret that signs" in refusal(HASHCACHE_SECRET=value)
+
+
+def test_encryption_needs_a_secret() -> None:
+    """The keys are derived from it; without encryption none is needed."""
+    assert load({}).encrypt is False
+    assert load({"HASHCACHE_ENCRYPT": "1", "HASHCACHE_SECRET": "new-0123456789abcdef"}).encrypt is True
+    assert load({"HASHCACHE_ENCRYPT": "0"}).encrypt is False
+    assert refusal(HASHCACHE_ENCRYPT="1") == (
+        "HASHCACHE_SECRET is missing, but HASHCACHE_ENCRYPT is set: the keys are derived from it; "
+        "for example HASHCACHE_SECRET=$(openssl rand -hex 32)"
+    )
 
 
 def test_api_keys() -> None:

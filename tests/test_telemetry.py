@@ -1,110 +1,87 @@
-"""Counters go out in batches, survive a ledger that is away, and a line of the log stays one line."""
+"""What happened is counted in its class, and a line of the log stays one line."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
 import structlog
 
-from hashcache.core.errors import StoreUnavailable
+from hashcache.core.content import Kind
+from hashcache.core.entry import Entry, Instant, Label
+from hashcache.core.errors import ProviderFailed
+from hashcache.core.key import Key, Question
 from hashcache.core.money import MicroDollars
+from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.telemetry import Telemetry, safe_name
-from tests.harness.turns import until
 
 
-class Books:
-    """A ledger in memory that can be away."""
+@dataclass
+class Told:
+    """A reporter that writes down what it is given."""
 
-    def __init__(self) -> None:
-        self.batches: list[Mapping[str, int]] = []
-        self.away = False
+    counts: Counter[str] = field(default_factory=Counter)
+    hits: list[Key] = field(default_factory=list)
 
-    async def add(self, counts: Mapping[str, int]) -> None:
-        if self.away:
-            raise StoreUnavailable("away")
-        self.batches.append(dict(counts))
+    def add(self, counts: Mapping[str, int]) -> None:
+        self.counts.update(counts)
 
-    async def totals(self) -> Mapping[str, int]:
-        if self.away:
-            raise StoreUnavailable("away")
-        totals: Counter[str] = Counter()
-        for batch in self.batches:
-            totals.update(batch)
-        return totals
+    def hit(self, key: Key) -> None:
+        self.hits.append(key)
 
 
 @pytest.fixture
-def books() -> Books:
-    """An empty ledger."""
-    return Books()
+def told() -> Told:
+    """Nothing happened yet."""
+    return Told()
 
 
-async def test_a_batch_holds_everything_since_the_last(books: Books) -> None:
-    """Many events, one batch; nothing happens, no batch."""
-    one = Telemetry(books, refused=lambda: 0, pause=0.01)
-    one.start()
-    for _ in range(100):
-        one.bought("shop", MicroDollars(10_000), duration=0.1, stored=True)
-    await until(lambda: len(books.batches) == 1)
-    assert books.batches == [{"calls.shop": 100, "spent.shop": 1_000_000}]
-    await one.close()
-    assert len(books.batches) == 1
+@pytest.fixture
+def telemetry(told: Told) -> Telemetry:
+    """One that tells *told*."""
+    return Telemetry(told)  # type: ignore[arg-type]  # as much of a reporter as is asked here
 
 
-async def test_figures_include_what_is_not_flushed(books: Books) -> None:
-    """Whoever looks sees his own requests at once."""
-    one = Telemetry(books, refused=lambda: 0)
-    one.bought("shop", MicroDollars(10_000), duration=0.1, stored=True)
-    assert (await one.figures())["calls.shop"] == 1
-    await one.close()
-    assert (await one.figures())["calls.shop"] == 1
+def test_what_is_bought_is_counted(telemetry: Telemetry, told: Told) -> None:
+    """A call and its price, by provider."""
+    telemetry.bought("shop", MicroDollars(10_000), duration=0.1, stored=True)
+    assert told.counts == {"calls.shop": 1, "spent.shop": 10_000}
 
 
-async def test_a_ledger_that_is_away_loses_nothing(books: Books) -> None:
-    """What could not be added goes with a later batch, once."""
-    one = Telemetry(books, refused=lambda: 0)
-    books.away = True
-    one.bought("shop", MicroDollars(10_000), duration=0.1, stored=True)
-    await one.close()
-    assert (await one.figures())["calls.shop"] == 1
-    books.away = False
-    one.bought("shop", MicroDollars(10_000), duration=0.1, stored=True)
-    await one.close()
-    assert books.batches == [{"calls.shop": 2, "spent.shop": 20_000}]
-
-
-async def test_refused_entries_are_counted_once(books: Books) -> None:
-    """The store's own count goes up; only the difference is added."""
-    refused = 3
-    one = Telemetry(books, refused=lambda: refused)
-    await one.close()
-    refused = 5
-    await one.close()
-    await one.close()
-    assert books.batches == [{"refused": 3}, {"refused": 2}]
-
-
-async def test_a_call_that_may_be_billed_is_wasted(books: Books) -> None:
-    """Only when the error says so."""
-    one = Telemetry(books, refused=lambda: 0)
-    safe, unsure = RuntimeError("refused"), RuntimeError("lost")
-    unsure.possibly_paid = True  # type: ignore[attr-defined]  # as a ProviderError says it
-    for error in (safe, unsure):
-        one.lost("shop", duration=0.1, error=error, price=MicroDollars(10_000))
-    await one.close()
-    assert books.batches == [{"calls.shop": 2, "failed.shop": 2, "wasted.shop": 10_000}]
-
-
-async def test_a_digest_in_a_path_is_shortened(books: Books) -> None:
-    """The log of refusals does not tell which files a tenant has."""
-    one = Telemetry(books, refused=lambda: 0)
+def test_only_hits_are_hits_of_their_key(telemetry: Telemetry, told: Told) -> None:
+    """A miss counts for its key only once somebody is served from the cache."""
+    key = Key.of("ab" * 32, Question(Kind.IMAGE, "default", "shop", "model"))
+    entry = Entry(key, Label("image", "default", "shop"), b"{}", 0, Instant(0), Instant(9_000))
+    telemetry.answered(Outcome(entry, Status.MISS, Level.SOURCE, Instant(1)), None, milliseconds=1)
+    assert told.hits == []
     with structlog.testing.capture_logs() as lines:
-        one.refused("not-found", status=404, method="GET", path="/api/analyses/" + "ab" * 32)
+        telemetry.answered(Outcome(entry, Status.HIT, Level.NEAR, Instant(1)), None, milliseconds=1)
+    assert told.hits == [key]
+    assert (lines[0]["event"], lines[0]["sha256"], lines[0]["ttl"]) == ("cache.hit", "ab" * 6, 8)
+
+
+def test_a_call_that_may_be_billed_is_wasted(telemetry: Telemetry, told: Told) -> None:
+    """Only when the error says so."""
+    for error in (ProviderFailed("shop", "refused"), ProviderFailed("shop", "lost", possibly_paid=True)):
+        telemetry.lost("shop", duration=0.1, error=error, price=MicroDollars(10_000))
+    assert told.counts == {"calls.shop": 2, "failed.shop": 2, "wasted.shop": 10_000}
+
+
+def test_only_our_own_failures_are_errors(telemetry: Telemetry, told: Told) -> None:
+    """A client's mistake is logged, not counted as an error of the service."""
+    telemetry.refused("malformed", status=400, method="GET", path="/")
+    assert told.counts == {}
+    telemetry.refused("internal", status=500, method="GET", path="/")
+    assert told.counts == {"errors": 1}
+
+
+def test_a_digest_in_a_path_is_shortened(telemetry: Telemetry) -> None:
+    """The log of refusals does not tell which files a tenant has."""
+    with structlog.testing.capture_logs() as lines:
+        telemetry.refused("not-found", status=404, method="GET", path="/api/analyses/" + "ab" * 32)
     assert lines[0]["path"] == "/api/analyses/abababababab"
-    await one.close()
 
 
 @pytest.mark.parametrize(
@@ -127,10 +104,3 @@ def test_long_names_are_cut() -> None:
     """At most 200 characters and an ellipsis, also when escapes make them longer."""
     assert safe_name("x" * 300) == "x" * 200 + "…"
     assert safe_name("\n" * 150) == ("\\u000a" * 150)[:200] + "…"
-
-
-async def test_closing_twice_is_safe(books: Books) -> None:
-    """And so is closing what never started."""
-    one = Telemetry(books, refused=lambda: 0)
-    await asyncio.gather(one.close(), one.close())
-    assert books.batches == []

@@ -7,7 +7,7 @@ Rule 2: a pattern is parsed and matched by us; it never reaches a store.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from hashcache.core.content import Kind
 from hashcache.engine.invalidation import Cleared, Invalidations
 from hashcache.ports import Observer, Store
 from hashcache.service.callers import Caller
-from hashcache.service.statistics import report
+from hashcache.service.statistics import Figures, report
 
 _MOST_BODY = 16 * 1024
 _LONGEST_REASON = 200
@@ -47,9 +47,6 @@ class Invalidate(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
-Figures = Callable[[], Awaitable[Mapping[str, int]]]
-
-
 class AdminPages:
     """`/api/admin/cache/...`."""
 
@@ -57,7 +54,7 @@ class AdminPages:
         self,
         store: Store,
         invalidations: Invalidations,
-        figures: Figures,
+        figures: Callable[[], Awaitable[Figures]],
         access: Access,
         limits: Limits,
         observer: Observer,
@@ -72,8 +69,8 @@ class AdminPages:
     async def stats(self, request: Request) -> Response:
         """`GET /api/admin/cache/stats`."""
         self._access.admin(request)
-        health = await self._store.health()
-        return json_response(report(await self._figures(), health))
+        health, figures = await self._store.health(), await self._figures()
+        return json_response(report(figures.totals, health, now=self._store.now(), processes=figures.processes))
 
     async def clear(self, request: Request) -> Response:
         """`POST /api/admin/cache/clear`."""

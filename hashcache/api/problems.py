@@ -103,6 +103,7 @@ _SLUGS: tuple[tuple[type[Exception], str], ...] = (
     (errors.UnsupportedContent, "unsupported-kind"),
     (errors.PatternError, "malformed"),
     (errors.SpoolFull, "spool-full"),
+    (errors.Stopping, "shutting-down"),
     (errors.StoreUnavailable, "store-unavailable"),
     (errors.ProviderRejected, "vendor-limit"),
     (errors.ProviderInvalid, "provider-invalid"),
@@ -111,7 +112,13 @@ _SLUGS: tuple[tuple[type[Exception], str], ...] = (
     (errors.ProviderTimeout, "provider-timeout"),
     (errors.ProviderFailed, "provider-failed"),
 )
-_RETRY_SOON = {"spool-full": 5, "store-unavailable": 5, "provider-denied": 60, "provider-throttled": 5}
+_RETRY_SOON = {
+    "spool-full": 5,
+    "shutting-down": 5,
+    "store-unavailable": 5,
+    "provider-denied": 60,
+    "provider-throttled": 5,
+}
 
 
 def of(error: Exception) -> Problem:
@@ -131,8 +138,8 @@ def of(error: Exception) -> Problem:
     headers: dict[str, str] = {}
     if isinstance(error, errors.ContentTooLarge):
         members["limit"] = error.limit
-    if slug in _RETRY_SOON:
-        after = getattr(error, "retry_after", None)
+    after = getattr(error, "retry_after", None)
+    if slug in _RETRY_SOON or after is not None:
         seconds = max(1, math.ceil(after)) if after is not None else _RETRY_SOON[slug]
         members["retry_after"] = seconds
         headers["Retry-After"] = str(seconds)

@@ -7,18 +7,24 @@ from starlette.routing import Route
 from hashcache.api.admin import AdminPages
 from hashcache.api.analyses import AnalysisPages
 from hashcache.api.health import HealthPages
+from hashcache.api.metrics import MetricsPage
+from hashcache.api.minutes import MinutesPage
 
 
-def table(analyses: AnalysisPages, admin: AdminPages, health: HealthPages) -> list[Route]:
+def table(
+    analyses: AnalysisPages, admin: AdminPages, minutes: MinutesPage, metrics: MetricsPage, health: HealthPages
+) -> list[Route]:
     """Every route."""
     return [
         Route("/api/analyze", analyses.analyze, methods=["POST"]),
         Route("/api/analyses/{sha256}", analyses.resource, methods=["GET", "HEAD", "DELETE"]),
         Route("/api/admin/cache/stats", admin.stats, methods=["GET"]),
+        Route("/api/admin/cache/minutes", minutes.minutes, methods=["GET"]),
         Route("/api/admin/cache/clear", admin.clear, methods=["POST"]),
         Route("/api/admin/cache/clears/{id}", admin.progress, methods=["GET"]),
         Route("/api/admin/cache/invalidate", admin.invalidate, methods=["POST"]),
         Route("/api/admin/cache/invalidate/{kind}", admin.invalidate_kind, methods=["POST"]),
+        Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),
         Route("/openapi.json", health.openapi, methods=["GET"]),

@@ -47,6 +47,9 @@ def serve(world: World, host: str | None, port: int | None, workers: int | None)
     }
     settings = world.settings(**options)
     address = settings.host or _DEFAULT_HOST
+    # The workers are told as well: what they show without a key depends on who can reach them.
+    options["HASHCACHE_HOST"] = address
+    settings = world.settings(**options)
     try:
         settings.check_address(address)
         token = None

@@ -40,7 +40,11 @@ class Label:
 class Entry:
     """
     One answer. *sequence* is the barrier's, read before it was bought; *price* is what it cost,
-    and so what each hit on it saves.
+    and so what each hit on it saves. *expires* ends its freshness; *kept* is until when it stays in the store to be
+    used stale (the same, unless a policy says otherwise). *took*: milliseconds that it took to buy.
+
+    A negative entry remembers that there is no answer: *error* is the class of what went wrong, *failures* how often
+    in a row.
     """
 
     key: Key
@@ -50,6 +54,14 @@ class Entry:
     created: Instant
     expires: Instant
     price: MicroDollars = FREE
+    kept: Instant = EPOCH
+    took: int = 0
+    error: str = ""
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kept < self.expires:
+            object.__setattr__(self, "kept", self.expires)
 
     def ttl(self, now: Instant) -> int:
         """Whole seconds left at *now*, never negative."""

@@ -17,6 +17,7 @@ Rule 3: no message holds a secret, a body or a stack; each may be shown to the c
     ├── EntryRefused                stored bytes that do not verify; always treated as a miss
     ├── StoreUnavailable            the store did not answer (in time); never fails a purchase
     ├── SpoolFull                   no room for the bytes of an upload
+    ├── Stopping                    this process ends and takes no new work
     └── ProviderError               the paid (or embedded) analysis gave no answer
         ├── ProviderRejected        the vendor's own limit or rule: this content will never do
         ├── ProviderInvalid         it answered, but not with an answer
@@ -89,8 +90,18 @@ class SpoolFull(HashcacheError):
     """There is no room to keep the bytes of this upload."""
 
 
+class Stopping(HashcacheError):
+    """This process is about to end: what would have to be bought is left to another one."""
+
+
 class ProviderError(HashcacheError):
-    """No answer from *provider*; *possibly_paid* tells whether the vendor may bill the call all the same."""
+    """
+    No answer from *provider*; *possibly_paid* tells whether the vendor may bill the call all the same.
+
+    *retry_after*: seconds after which asking again makes sense, where that is known.
+    """
+
+    retry_after: float | None = None
 
     def __init__(self, provider: str, message: str, *, possibly_paid: bool = False) -> None:
         super().__init__(message)

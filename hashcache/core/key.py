@@ -79,10 +79,27 @@ class Key:
         """The key of *question* about the content with this SHA-256 (lower-case hexadecimal)."""
         return cls("text" if question.kind is Kind.TEXT else "analysis", sha256, question.variant)
 
+    @classmethod
+    def parse(cls, logical: str) -> Self:
+        """
+        The key with this logical name.
+
+        Raises:
+            PatternError: it is none.
+        """
+        space, _, rest = logical.partition(":")
+        name, _, variant = rest.rpartition(":")
+        return cls(space, name, variant)
+
     @property
     def logical(self) -> str:
         """`space:name:variant`, for people, headers and patterns."""
         return f"{self.space}:{self.name}:{self.variant}"
+
+    @property
+    def short(self) -> bytes:
+        """16 bytes that stand for it where nobody should read whose content it names: BLAKE3 of the logical name."""
+        return blake3(self.logical.encode()).digest(16)
 
 
 class Names:
@@ -92,6 +109,13 @@ class Names:
         self.prefix = f"hashcache:{environment}:"
         self.barrier = f"{self.prefix}books:barrier"
         self.counters = f"{self.prefix}books:counters"
+        # The records of the ledger are changed in one act, so they lie in the slot of the counters.
+        self.hits = f"{self.prefix}books:hits:{{{self.counters}}}"
+        self.processes = f"{self.prefix}books:processes:{{{self.counters}}}"
+
+    def hour(self, number: int) -> str:
+        """Where the series of the minutes of one hour lies, *number* hours after 1970 began."""
+        return f"{self.prefix}books:hours:{{{self.counters}}}:{number}"
 
     def entry(self, key: Key) -> str:
         """Where the entry lies."""

@@ -36,6 +36,7 @@ class Outcome:
 
     *cause*: why it had to be bought (None for a hit). *collapsed*: somebody else's purchase was joined.
     *stored*: the answer is kept. *store_away*: the store did not take part. *at*: when, on the store's clock.
+    *duplicate*: somebody else may have bought the same meanwhile.
     *looked*, *bought*: milliseconds spent looking and buying.
     """
 
@@ -47,6 +48,7 @@ class Outcome:
     collapsed: bool = False
     stored: bool = True
     store_away: bool = False
+    duplicate: bool = False
     looked: float = 0.0
     bought: float = 0.0
 

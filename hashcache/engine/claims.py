@@ -3,38 +3,61 @@ Holding a claim while a call runs, and giving it back.
 
 Rule 1: a claim that cannot be renewed stops nothing: the call is paid already, and its answer is valid.
 Rule 2: a claim that cannot be given back ends by itself with its lease.
+Rule 3: a claim that was not renewed for its whole lease may be somebody else's: that is asked before it is believed.
+        A process that was frozen finds its call answered before it has tried to renew.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.policy import Policy
 from hashcache.ports import Claim, Store
 
+#: What was claimed longer ago is not stored any more: a store remembers for ten minutes that a key was forgotten, and
+#: after that nobody can tell whether an answer may come back.
+OLDEST = timedelta(minutes=9)
+
+
+class Tenure:
+    """
+    How a claim fared while it was held: *lost* when it was found to be nobody's or somebody else's; *until* when, on
+    the loop's clock, it certainly was ours.
+    """
+
+    def __init__(self, until: float) -> None:
+        self.lost = False
+        self.until = until
+
 
 @asynccontextmanager
-async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterator[None]:
+async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterator[Tenure]:
     """
     Renew *claim* (None: there is none) while the body runs.
 
     It is not given back afterwards, except when the body raises: then nobody else should wait for its lease to end.
     """
+    clock = asyncio.get_running_loop().time
+    tenure = Tenure(clock() + policy.lease.total_seconds())
     if claim is None:
-        yield
+        yield tenure
         return
-    renewing = asyncio.create_task(_renew(store, claim, policy), name=f"renew {claim.key.logical}")
+    renewing = asyncio.create_task(_renew(store, claim, policy, tenure), name=f"renew {claim.key.logical}")
     try:
-        yield
+        yield tenure
     except BaseException:
         await release(store, claim)
         raise
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
+    if clock() >= tenure.until and not tenure.lost:
+        with suppress(StoreUnavailable):
+            tenure.lost = not await store.renew(claim, policy.lease)
 
 
 async def release(store: Store, claim: Claim | None) -> None:
@@ -47,11 +70,14 @@ async def release(store: Store, claim: Claim | None) -> None:
         return
 
 
-async def _renew(store: Store, claim: Claim, policy: Policy) -> None:
+async def _renew(store: Store, claim: Claim, policy: Policy, tenure: Tenure) -> None:
     while True:
         await asyncio.sleep(policy.renewal.total_seconds())
+        until = asyncio.get_running_loop().time() + policy.lease.total_seconds()
         try:
             if not await store.renew(claim, policy.lease):
+                tenure.lost = True
                 return
+            tenure.until = until
         except StoreUnavailable:
             continue

@@ -15,17 +15,22 @@ from datetime import timedelta
 
 from hashcache.core.barrier import Selector
 from hashcache.core.entry import Label
+from hashcache.core.errors import Stopping
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
 
 
 class Flight:
-    """One load under way. *keep*: whether anybody in it wants the answer kept."""
+    """
+    One load under way. *keep*: whether anybody in it wants the answer kept. *doubtful*: it may have begun before an
+    invalidation that this process has not heard of.
+    """
 
     def __init__(self, key: Key, label: Label, *, keep: bool) -> None:
         self.key = key
         self.label = label
         self.keep = keep
+        self.doubtful = False
         self.task: asyncio.Task[Outcome] | None = None
 
     async def wait(self, patience: timedelta) -> Outcome:
@@ -33,12 +38,16 @@ class Flight:
         The outcome of the flight, which goes on whatever happens to the caller.
 
         Raises:
-            TimeoutError: *patience* is over.
+            TimeoutError: *patience* is over. Stopping: this process ended before the flight did.
         """
-        if self.task is None:
+        task = self.task
+        if task is None:
             raise RuntimeError("a flight is waited for before it started")
         async with asyncio.timeout(patience.total_seconds()):
-            return await asyncio.shield(self.task)
+            await asyncio.wait({task})  # leaves the task alone, whatever happens to who waits
+        if task.cancelled():
+            raise Stopping("this process ended before it had the answer")
+        return task.result()
 
 
 class Flights:
@@ -72,6 +81,11 @@ class Flights:
     def detach_key(self, key: Key) -> None:
         """Nobody joins the flight of *key* any more; it goes on."""
         self._open.pop(key, None)
+
+    def doubt(self) -> None:
+        """Invalidations may have been missed: who joins what flies now asks whether its answer still stands."""
+        for flight in self._open.values():
+            flight.doubtful = True
 
     async def drain(self, grace: timedelta) -> int:
         """Wait until all flights have landed, for *grace* at most; cancel the rest. How many were cancelled."""

@@ -1,4 +1,4 @@
-"""What the engine buys with: whatever is slow or paid."""
+"""What the engine buys with, and how it fails."""
 
 from __future__ import annotations
 
@@ -17,11 +17,25 @@ class Loaded:
     keep: bool = True
 
 
+class LoadFailed(Exception):
+    """
+    There is no answer. *kind* is the class of the failure, which the policy may remember; *payload* says in the
+    load's own bytes what failed. *remembered*: an earlier failure, remembered for *retry_after* seconds more.
+    """
+
+    def __init__(self, kind: str, payload: bytes, *, remembered: bool = False, retry_after: float = 0.0) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.payload = payload
+        self.remembered = remembered
+        self.retry_after = retry_after
+
+
 class Load(Protocol):
     """Whatever is slow or paid. *token* names this attempt across the fleet."""
 
     async def __call__(self, token: str) -> Loaded:
-        """Buy the answer. Its errors reach everybody who waits for this flight."""
+        """Buy the answer, or raise LoadFailed. Its errors reach everybody who waits for this flight."""
         ...
 
     async def close(self) -> None:

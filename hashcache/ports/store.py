@@ -1,4 +1,4 @@
-"""Where entries live, and the counters of the fleet."""
+"""Where entries live."""
 
 from __future__ import annotations
 
@@ -126,8 +126,13 @@ class Store(Protocol):
         """
         Keep *entry* until it expires and give the claim back. A lost claim does not refuse it (the money is spent);
         a key that was forgotten since the claim does, and so does the barrier in force (`Barrier.refuses`): False,
-        and nothing is kept.
+        and nothing is kept. A negative entry never replaces a positive one that is not dead or expired. Whoever waits
+        for the key hears of it on the channel (`done`), also when the claim is released.
         """
+        ...
+
+    async def prolong(self, entry: Entry, until: Instant) -> bool:
+        """Let *entry*, if it still is the one that lies there, live until *until*; whether it does."""
         ...
 
     async def forget(self, keys: Sequence[Key]) -> int:
@@ -168,16 +173,4 @@ class Store(Protocol):
     @property
     def refused(self) -> int:
         """How many stored entries this process has refused since it started."""
-        ...
-
-
-class Ledger(Protocol):
-    """Counters of the whole fleet, which no invalidation touches."""
-
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts* in one batch, all or none."""
-        ...
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
         ...

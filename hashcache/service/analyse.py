@@ -18,8 +18,10 @@ from hashcache.core.outcome import Outcome
 from hashcache.core.policy import Policy
 from hashcache.engine.cache import Cache, Found
 from hashcache.engine.invalidation import Invalidations
+from hashcache.engine.load import LoadFailed
 from hashcache.ports import Body, Observer, Provider
 from hashcache.service.callers import Caller
+from hashcache.service.failures import NEGATIVES, recall
 from hashcache.service.routing import Routing
 from hashcache.service.spending import Purchase
 
@@ -40,6 +42,7 @@ class Lives:
             lease=self.lease,
             renewal=self.lease / 3.2,
             patience=self.deadlines[kind] + self.lease * 2,
+            negatives=NEGATIVES,
         )
 
 
@@ -63,7 +66,8 @@ class Analyses:
 
         Raises:
             UnsupportedContent: nobody is configured for this kind.
-            ProviderError: the purchase gave no answer.
+            ProviderError: the purchase gave no answer, now or a moment ago.
+            Stopping: it would have to be bought, and this process ends.
             TimeoutError: it takes longer than this caller may wait; it goes on.
         """
         provider = self._routing.first(content.kind)
@@ -80,12 +84,23 @@ class Analyses:
             most=self._lives.most,
         )
         policy = self._lives.policy(content.kind)
-        return await self._cache.get_or_load(key, label, policy, load, refresh=refresh, keep=keep)
+        try:
+            return await self._cache.get_or_load(key, label, policy, load, refresh=refresh, keep=keep)
+        except LoadFailed as failed:
+            raise recall(failed) from None
 
     async def known(self, sha256: str, caller: Caller, kind: Kind | None = None) -> Found:
-        """What is known about the content with this SHA-256, without its bytes; the caller's own tenant only."""
+        """
+        What is known about the content with this SHA-256, without its bytes; the caller's own tenant only.
+
+        Raises:
+            ProviderError: all that is known is that analysing it failed a moment ago.
+        """
         keys = [key for _, key in self._routing.candidates(sha256, caller.tenant, kind)]
-        return await self._cache.look(keys)
+        found = await self._cache.look(keys)
+        if found.outcome is None and not found.pending and found.failure is not None:
+            raise recall(found.failure)
+        return found
 
     async def forget(self, sha256: str, caller: Caller) -> int:
         """

@@ -20,6 +20,7 @@ from hashcache.core.errors import ProviderError, ProviderFailed, ProviderInvalid
 from hashcache.core.result import Result, encode
 from hashcache.engine.load import Loaded
 from hashcache.ports import Answer, Body, Observer, Pending, Provider
+from hashcache.service.failures import remember
 
 
 class Purchase:
@@ -40,7 +41,7 @@ class Purchase:
         Ask and wait for the answer.
 
         Raises:
-            ProviderError: there is none; the observer knows.
+            LoadFailed: there is none, because of the ProviderError that caused it; the observer knows.
         """
         began = monotonic()
         provider = self._provider
@@ -51,7 +52,7 @@ class Purchase:
             self._observer.lost(
                 provider.name, duration=monotonic() - began, error=error, price=provider.price(self._content)
             )
-            raise
+            raise remember(error) from error
         self._observer.bought(provider.name, answer.price, duration=monotonic() - began, stored=keep)
         return Loaded(payload, answer.price, keep=keep)
 

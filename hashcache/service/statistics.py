@@ -1,25 +1,43 @@
 """
-The figures of the fleet: which counters there are, and the answer made of them.
+The figures of the fleet: which counters there are, and the answers made of them.
 
-Rule 1: counters only grow, are integers, and are added up over all processes in the store.
+Rule 1: counters only grow, are integers, and are added up over all processes in the ledger.
 Rule 2: what is not known is None, never a made-up zero.
 Rule 3: percentiles come from counted buckets, so they can be added up over processes.
+Rule 4: a name is `<what>` or `<what>.<of which>`; all `<of which>` together are the whole. Hits include the stale,
+        misses the collapsed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from hashcache.core.content import Kind
+from hashcache.core.entry import Instant
 from hashcache.core.freshness import Cause
 from hashcache.core.money import decimal
 from hashcache.core.outcome import Level, Outcome, Status
-from hashcache.ports import StoreHealth
+from hashcache.ports import Minute, Process, StoreHealth
 
 #: Upper bounds of the buckets of a duration, in milliseconds; the last is open.
 BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000, 180000)
+#: What is told of each minute, in sums over all providers; hits and misses are told by kind.
+_PER_MINUTE = frozenset({"stale", "collapsed", "errors", "calls", "spent", "saved", "wasted"})
+_PER_MINUTE_BY_KIND = frozenset({"hits", "misses"})
+#: Counters of which each month is kept apart: hosts bill by the month.
+_BY_MONTH = frozenset({"commands"})
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the fleet has counted, and the *processes* that live (None: not known)."""
+
+    totals: Mapping[str, int]
+    processes: Sequence[Process] | None
 
 
 def count(outcome: Outcome, *, kind: str, milliseconds: float) -> Counter[str]:
@@ -28,15 +46,19 @@ def count(outcome: Outcome, *, kind: str, milliseconds: float) -> Counter[str]:
     word = "hits" if outcome.cached else "misses"
     counts[f"{word}.{kind}"] += 1
     if outcome.status is Status.STALE:
-        counts["stale"] += 1
+        counts[f"stale.{kind}"] += 1
     if outcome.collapsed:
-        counts["collapsed"] += 1
+        counts[f"collapsed.{kind}"] += 1
+    if outcome.duplicate and not outcome.collapsed:
+        counts["duplicates"] += 1
     if outcome.status is Status.BYPASS:
         counts["bypass"] += 1
     if not outcome.cached and outcome.cause is not None:
         counts[f"cause.{outcome.cause.value}"] += 1
     counts[f"level.{outcome.level.value}"] += 1
-    counts[f"latency.{'hit' if outcome.cached else 'miss'}.{_bucket(milliseconds)}"] += 1
+    word = "hit" if outcome.cached else "miss"
+    counts[f"latency.{word}.{_bucket(milliseconds)}"] += 1
+    counts[f"microseconds.{word}"] += round(milliseconds * 1000)
     provider = outcome.entry.label.provider
     if outcome.saved:
         counts[f"saved.{provider}"] += outcome.saved
@@ -49,8 +71,27 @@ def _bucket(milliseconds: float) -> int:
     return next((index for index, bound in enumerate(BUCKETS) if milliseconds <= bound), len(BUCKETS))
 
 
-def report(totals: Mapping[str, int], health: StoreHealth) -> dict[str, Any]:
-    """The answer of `GET /api/admin/cache/stats`."""
+def per_minute(counts: Mapping[str, int]) -> dict[str, int]:
+    """The few of *counts* that the series of minutes tells."""
+    few: Counter[str] = Counter()
+    for name, number in counts.items():
+        what = name.partition(".")[0]
+        if what in _PER_MINUTE:
+            few[what] += number
+        elif what in _PER_MINUTE_BY_KIND:
+            few[name] += number
+    return dict(few)
+
+
+def counter_of(name: str, now: Instant) -> str:
+    """The counter that *name* means at *now*: `commands` means `commands.2026-11` in that month (UTC)."""
+    return f"{name}.{_at(now):%Y-%m}" if name in _BY_MONTH else name
+
+
+def report(
+    totals: Mapping[str, int], health: StoreHealth, *, now: Instant, processes: Sequence[Process] | None
+) -> dict[str, Any]:
+    """The answer of `GET /api/admin/cache/stats` *now* on the store's clock; *processes* None: not known."""
     hits, misses = _sum(totals, "hits."), _sum(totals, "misses.")
     return {
         "success": True,
@@ -60,8 +101,8 @@ def report(totals: Mapping[str, int], health: StoreHealth) -> dict[str, Any]:
             "status": health.status,
             "hits": hits,
             "misses": misses,
-            "stale": totals.get("stale", 0),
-            "collapsed": totals.get("collapsed", 0),
+            "stale": _sum(totals, "stale."),
+            "collapsed": _sum(totals, "collapsed."),
             "stored": totals.get("stored", 0),
             "invalidations": totals.get("invalidations", 0),
             "errors": totals.get("errors", 0),
@@ -76,11 +117,17 @@ def report(totals: Mapping[str, int], health: StoreHealth) -> dict[str, Any]:
             "misses_by_cause": {cause.value: totals.get(f"cause.{cause}", 0) for cause in Cause},
             "levels": {level.value: totals.get(f"level.{level}", 0) for level in Level},
             "memory": _memory(health),
-            "commands": {"total": None, "per_request": None, "month": None},
+            "commands": _commands(totals, hits + misses, now),
             "latency_ms": {word: _percentiles(totals, word) for word in ("hit", "miss")},
         },
         "money": money(totals),
+        "processes": None if processes is None else [_process(one) for one in processes],
     }
+
+
+def series(minutes: Iterable[Minute]) -> dict[str, Any]:
+    """The answer of `GET /api/admin/cache/minutes`: what happened in each of *minutes*."""
+    return {"success": True, "step_seconds": 60, "minutes": [_minute(one) for one in minutes]}
 
 
 def money(totals: Mapping[str, int]) -> dict[str, Any]:
@@ -101,6 +148,58 @@ def money(totals: Mapping[str, int]) -> dict[str, Any]:
             for name in providers
         },
     }
+
+
+def _minute(minute: Minute) -> dict[str, Any]:
+    counts = minute.counts
+    return {
+        "at": _written(minute.at),
+        "hits": _sum(counts, "hits."),
+        "misses": _sum(counts, "misses."),
+        "stale": counts.get("stale", 0),
+        "collapsed": counts.get("collapsed", 0),
+        "errors": counts.get("errors", 0),
+        "by_kind": {
+            kind.value: {"hits": counts.get(f"hits.{kind}", 0), "misses": counts.get(f"misses.{kind}", 0)}
+            for kind in Kind
+        },
+        "calls": counts.get("calls", 0),
+        "spent_usd": decimal(counts.get("spent", 0)),
+        "saved_usd": decimal(counts.get("saved", 0)),
+        "wasted_usd": decimal(counts.get("wasted", 0)),
+    }
+
+
+def _process(process: Process) -> dict[str, Any]:
+    return {
+        "id": process.name,
+        "host": process.host,
+        "pid": process.pid,
+        "role": process.role,
+        "version": process.version,
+        "started_at": _written(process.started),
+        "seen_at": _written(process.seen),
+    }
+
+
+def _commands(totals: Mapping[str, int], requests: int, now: Instant) -> dict[str, int | float | None]:
+    """Of a store that counts its commands; an embedded one has none."""
+    if not any(name.startswith("commands.") for name in totals):
+        return {"total": None, "per_request": None, "month": None}
+    total = _sum(totals, "commands.")
+    return {
+        "total": total,
+        "per_request": round(total / requests, 2) if requests else None,
+        "month": totals.get(counter_of("commands", now), 0),
+    }
+
+
+def _at(instant: Instant) -> datetime:
+    return datetime.fromtimestamp(instant / 1000, UTC)
+
+
+def _written(instant: Instant) -> str:
+    return _at(instant).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _memory(health: StoreHealth) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from hashcache.core.digest import parse_sha256
+from hashcache.core.entry import Instant
 from hashcache.settings.shapes import CONTROL, Malformed
 
 ROLES = ("user", "admin")
@@ -25,6 +27,8 @@ SHORTEST = 16
 _SAMPLES = re.compile(
     r"changeme|change(this|it)|example|your(own)?(admin|secret|token|key|password)|replaceme|placeholder|password"
 )
+_UNSIGNED = "unsigned"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGEST_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
@@ -78,14 +82,39 @@ def token(text: str) -> str:
     return text
 
 
-def signing_secrets(text: str) -> tuple[str, ...]:
-    """Secrets parted by commas, the newest first."""
-    found = tuple(part.strip() for part in text.split(","))
-    for secret in found:
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """*secrets*: the newest first; it signs. Entries without a signature are accepted before *unsigned_until*."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    unsigned_until: Instant | None = None
+
+
+def signing(text: str) -> Signing:
+    """Secrets parted by commas, the newest first; among the older ones perhaps `unsigned@2026-12-01`."""
+    found = [part.strip() for part in text.split(",")]
+    licences = [part for part in found if part.lower().startswith(_UNSIGNED)]
+    secrets = tuple(part for part in found if part not in licences)
+    if len(licences) > 1 or found[0] in licences:
+        raise Malformed("must begin with a secret that signs; unsigned@2026-12-01 may follow it, once")
+    for secret in secrets:
         _check_strength(secret)
-    if len(set(found)) < len(found):
+    if len(set(secrets)) < len(secrets):
         raise Malformed("must hold each secret once")
-    return found
+    return Signing(secrets, _day(licences[0]) if licences else None)
+
+
+def _day(licence: str) -> Instant:
+    """The first instant, in UTC, of the day on which `unsigned@2026-12-01` ends."""
+    parts = re.fullmatch(rf"{_UNSIGNED}@([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})", licence)
+    try:
+        day = datetime.fromisoformat(parts[1] if parts else "")
+    except ValueError:
+        raise Malformed(
+            "must say until which day entries without a signature are accepted (anybody who can write to the store "
+            "can write such): unsigned@2026-12-01, the day in UTC on which that ends"
+        ) from None
+    return Instant((day.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1))
 
 
 def _check_strength(secret: str) -> None:

@@ -76,10 +76,14 @@ STORE = (
          "A larger answer is given and counted, but not kept.", "512KiB", "1MB"),
     Knob("HASHCACHE_ENV", "environment", shapes.word("[a-z0-9-]{1,32}", "1 to 32 of a-z, 0-9 and -"),
          "Part of every key's name: keeps environments that share a Redis apart.", "prod", "dev"),
-    Knob("HASHCACHE_SECRET", "secrets", credentials.signing_secrets,
+    Knob("HASHCACHE_SECRET", "seal.signing", credentials.signing,
          "Signs entries, so that who can write to the store cannot forge an answer. To change it without losing "
-         "entries: `new,old`, until the old ones have expired. Each has at least 16 characters.",
-         "$(openssl rand -hex 32)", secret=True),
+         "entries: `new,old`, until the old ones have expired. To introduce it without losing entries: "
+         "`new,unsigned@2026-12-01` accepts those from before until that day begins (UTC). Each has at least 16 "
+         "characters.", "$(openssl rand -hex 32)", secret=True),
+    Knob("HASHCACHE_ENCRYPT", "encrypt", shapes.switch,
+         "1: answers are also encrypted (AES-256-GCM, a key for each tenant, derived from `HASHCACHE_SECRET`), so that "
+         "who can read the store cannot read them.", "1", "0"),
 )  # fmt: skip
 
 PROVIDERS = (

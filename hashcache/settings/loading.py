@@ -17,7 +17,8 @@ from hashcache.core.content import Kind
 from hashcache.core.errors import SettingsError
 from hashcache.settings import addresses
 from hashcache.settings.addresses import Parts
-from hashcache.settings.knobs import KNOBS, PROVIDERS, Knob
+from hashcache.settings.credentials import Signing
+from hashcache.settings.knobs import KNOBS, PROVIDERS, STORE, Knob
 from hashcache.settings.model import Generic, Settings
 from hashcache.settings.shapes import Malformed
 
@@ -55,7 +56,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise SettingsError("\n".join(problems))
     store, store_from = _store(values)
     plain = {name: value for name, value in values.items() if "." not in name}
-    plain |= {name: plain[name] or () for name in ("secrets", "api_keys")}
+    plain["api_keys"] = plain["api_keys"] or ()
+    signing = values["seal.signing"] or Signing()
+    plain |= {"secrets": signing.secrets, "unsigned_until": signing.unsigned_until}
     return Settings(**plain, store=store, store_from=store_from, providers=_providers(values), generic=_generic(values))
 
 
@@ -99,6 +102,14 @@ def _check_store(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
     return []
 
 
+def _check_encrypt(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
+    if not values["encrypt"] or values["seal.signing"] is not None:
+        return []
+    example = next(knob.example for knob in STORE if knob.into == "seal.signing")
+    why = "HASHCACHE_ENCRYPT is set: the keys are derived from it"
+    return [f"HASHCACHE_SECRET is missing, but {why}; for example HASHCACHE_SECRET={example}"]
+
+
 def _check_generic(values: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:
     if values["generic.url"] is not None:
         return []
@@ -122,6 +133,7 @@ def _check_upload(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
 #: What each value alone does not show: (the beginnings of the values that a check needs, the check).
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], Mapping[str, str]], list[str]]], ...] = (
     (("store.", "redis_ca"), _check_store),
+    (("seal.", "encrypt"), _check_encrypt),
     (("generic.", "provider."), _check_generic),
     (("max_upload", "upload_budget"), _check_upload),
 )

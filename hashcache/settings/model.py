@@ -2,7 +2,8 @@
 All settings of one process, read and checked: what the rest of the house is given.
 
 Rule 1: frozen; whoever wants another value makes another Settings.
-Rule 2: sizes are bytes, durations are `timedelta`, money is micro-dollars; no text is left to be parsed.
+Rule 2: sizes are bytes, durations are `timedelta`, instants milliseconds since 1970, money is micro-dollars; no text
+        is left to be parsed.
 Rule 3: repr shows no secret.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hashcache.core.content import Kind
+from hashcache.core.entry import Instant
 from hashcache.core.errors import SettingsError
 from hashcache.core.money import FREE, MicroDollars
 from hashcache.settings.credentials import ApiKey
@@ -47,7 +49,8 @@ class Settings:
     Every knob. `docs/settings.md` says what each is for; the names there are `KNOBS`' names.
 
     *store* is one URL, `off`, or `memory://`; *store_from* is the variable that it came from, or `default`.
-    *secrets*: the newest first; it signs. *providers*: of each kind, in order of fallback, never empty.
+    *secrets*: the newest first; it signs. *unsigned_until*: before that, entries without a signature are accepted
+    beside signed ones; None: they are not. *providers*: of each kind, in order of fallback, never empty.
     """
 
     environment: str
@@ -60,6 +63,8 @@ class Settings:
     near_bytes: int
     max_entry: int
     secrets: tuple[str, ...] = field(repr=False)
+    unsigned_until: Instant | None
+    encrypt: bool
     providers: Mapping[Kind, tuple[str, ...]]
     generic: Generic | None
     provider_timeout: timedelta

@@ -1,1 +1,1 @@
-"""Where entries live. Each store implements the ports Store and Ledger, under one shared test suite."""
+"""Where entries live. Each store comes with its Channel and Ledger, and all pass one shared test suite."""

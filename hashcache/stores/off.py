@@ -3,27 +3,32 @@ No store: nothing is kept, everything is bought.
 
 Rule 1: a claim is always granted and a commit keeps nothing, so whoever asks, buys.
 Rule 2: the barrier and the counters live in this process: what the near memory holds can still be invalidated.
+Rule 3: its channel reaches nobody and is never alive: whether other processes serve the same callers is not known
+        here, so nothing that one of them clears may be served by another from memory.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from hashcache.core.barrier import NONE, Barrier, Selector
 from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.key import Key
-from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
+from hashcache.core.notice import Notice
+from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth, Traffic
+from hashcache.stores.hearing import PACE, Hearing, message
+from hashcache.stores.ledger import MemoryLedger
 
 
 class OffStore:
-    """Store and Ledger that hold nothing. *clock* gives milliseconds since 1970."""
+    """Store and Ledger that hold nothing, and a Channel in *channel*. *clock* gives milliseconds since 1970."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
         self._barrier = NONE
-        self._counters: Counter[str] = Counter()
+        self.channel = OffChannel(self.now)
+        self.ledger = MemoryLedger(clock)
 
     def now(self) -> Instant:
         """The clock's time."""
@@ -52,6 +57,10 @@ class OffStore:
 
     async def commit(self, claim: Claim, entry: Entry) -> bool:  # noqa: ARG002 - the port's shape
         """False: nothing is kept."""
+        return False
+
+    async def prolong(self, entry: Entry, until: Instant) -> bool:  # noqa: ARG002 - the port's shape
+        """It does not lie there."""
         return False
 
     async def forget(self, keys: Sequence[Key]) -> int:  # noqa: ARG002 - the port's shape
@@ -88,10 +97,32 @@ class OffStore:
         """Nothing is stored, so nothing is refused."""
         return 0
 
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts* to those of this process."""
-        self._counters.update(counts)
 
-    async def totals(self) -> Mapping[str, int]:
-        """The counters of this process."""
-        return dict(self._counters)
+class OffChannel:
+    """A Channel to nobody, so nothing is ever missed on it. *now* is the store's clock."""
+
+    def __init__(self, now: Callable[[], Instant]) -> None:
+        self._hearing = Hearing(now, PACE.flood)
+        self.alive = True
+
+    @property
+    def origin(self) -> str:
+        """This process's name."""
+        return self._hearing.origin
+
+    async def open(self, heard: Callable[[Notice], None], gap: Callable[[], None]) -> None:
+        """Nobody will be heard."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def publish(self, notice: Notice) -> int:
+        """Nobody listens."""
+        message(notice)
+        self._hearing.sent()
+        return 0
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was sent to nobody."""
+        return self._hearing.traffic

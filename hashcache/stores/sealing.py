@@ -8,8 +8,10 @@ Rule 2: nothing is logged here; `refused` tells how often it happened.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
-from hashcache.core.entry import Entry, Head
+from hashcache.core.barrier import Barrier
+from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.envelope import IDENTITY, Envelope, identity, peek
 from hashcache.core.errors import EntryRefused
 from hashcache.core.key import Key, Names
@@ -44,6 +46,20 @@ class Sealing:
             self.refused += 1
             return None
 
+    def lives(self, key: Key, sealed: bytes | None, *, now: Instant, barrier: Barrier) -> bool:
+        """
+        Whether *sealed* is an answer that may be served at *now*: it verifies, is fresh, positive and not forbidden.
+
+        Asked before something else is written there; what does not verify is not counted. Safe in any thread.
+        """
+        if sealed is None:
+            return False
+        try:
+            entry = self._envelope.open(sealed, self._names.entry(key), key)
+        except EntryRefused:
+            return False
+        return not entry.error and entry.expires > now and not barrier.forbids(entry)
+
     def head(self, name: str, start: bytes, size: int) -> Head | None:
         """
         What lies under the physical *name*, by its first bytes and its *size* in the store.
@@ -62,3 +78,8 @@ class Sealing:
 def mark(entry: Entry | Head) -> bytes:
     """The bytes from MARK_FROM to MARK_TO (exclusive) of *entry*, sealed."""
     return _MARK.pack(*identity(entry))
+
+
+def prolonged(entry: Entry, until: Instant) -> Entry:
+    """*entry*, fresh until *until*, and kept for as long after that as it was to be."""
+    return replace(entry, expires=until, kept=Instant(until + entry.kept - entry.expires))

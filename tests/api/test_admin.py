@@ -57,7 +57,8 @@ async def test_figures_are_complete(service: Service, web: httpx.AsyncClient, ve
     percentiles = dict.fromkeys(("p50", "p95", "p99"), "int")
     cache = document["cache"]
     assert document["success"] is True
-    assert set(document) == {"success", "cache", "money"}
+    assert set(document) == {"success", "cache", "money", "processes"}
+    assert [one["role"] for one in document["processes"]] == ["serve"]
     assert shape(cache) == {
         "enabled": "bool",
         "available": "bool",
@@ -119,7 +120,8 @@ async def test_figures_add_up(root: httpx.AsyncClient, vendor: ScriptedVendor) -
     assert [grown("cache", "by_kind", kind, "hits") for kind in ("image", "video", "text")] == [2, 0, 0]
     assert [grown("cache", "by_kind", kind, "misses") for kind in ("image", "video", "text")] == [2, 1, 1]
     assert [grown("cache", "misses_by_cause", cause) for cause in ("new", "refresh")] == [3, 1]
-    assert [grown("cache", "levels", level) for level in ("store", "source")] == [2, 4]
+    near, store, source = (grown("cache", "levels", level) for level in ("near", "store", "source"))
+    assert (near + store, source) == (2, 4)
     assert (grown("money", "calls"), vendor.ledger.calls - calls) == (5, 5)
     assert (grown("money", "spent_usd"), grown("money", "saved_usd")) == (4, 2)
     cache = after["cache"]

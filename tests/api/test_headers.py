@@ -55,7 +55,7 @@ async def test_headers_of_an_analysis(
     }
     told = cache_status(hit["Cache-Status"])
     assert told.pop("ttl") in range(life - 60, life + 1)
-    assert told == {"": "hashcache", "hit": True, "detail": "store"}
+    assert told == {"": "hashcache", "hit": True, "detail": "near"}
     assert "Age" not in miss
     assert int(hit["Age"]) in range(61)
     assert set(timings(miss["Server-Timing"])) == {"receive", "hash", "lookup", "provider"}

@@ -58,20 +58,33 @@ WRONG: list[tuple[str, Script, int, str]] = [
 SLOW: list[tuple[str, Script]] = [("silence", silence), ("drip", drip(0.2))]
 
 
-async def assert_not_kept(web: httpx.AsyncClient, vendor: ScriptedVendor, content: bytes) -> None:
-    """Nothing is known of *content*, and the next upload buys it."""
-    assert (await web.get(f"/api/analyses/{sha256(content).hexdigest()}")).status_code == 404
-    calls = vendor.ledger.by_digest[sha256(content).hexdigest()]
-    after = await web.post("/api/analyze", content=content)
-    assert (after.status_code, after.headers["X-Cache"]) == (200, "MISS")
-    assert vendor.ledger.by_digest[sha256(content).hexdigest()] == calls + 1
+async def assert_no_result(web: httpx.AsyncClient, vendor: ScriptedVendor, content: bytes, *, slug: str) -> None:
+    """
+    Nothing but the failure is known of *content*: content that the vendor refuses is refused again without asking
+    him, what says nothing of this content is not known at all, and whoever insists buys at once.
+    """
+    name = sha256(content).hexdigest()
+    calls = vendor.ledger.by_digest[name]
+    known = await web.get(f"/api/analyses/{name}")
+    if slug == "vendor-limit":
+        again = await web.post("/api/analyze", content=content)
+        for told in (known, again):
+            assert (told.status_code, problem(told)) == (422, slug)
+            assert 0 < int(told.headers["Retry-After"]) <= 600
+    elif slug in {"provider-denied", "provider-throttled"}:
+        assert known.status_code == 404
+    assert vendor.ledger.by_digest[name] == calls
+    bought = await web.post("/api/analyze", content=content, headers={"X-Force-Refresh": "true"})
+    assert (bought.status_code, bought.headers["X-Cache"]) == (200, "MISS")
+    assert vendor.ledger.by_digest[name] == calls + 1
+    assert (await web.get(f"/api/analyses/{name}")).status_code == 200
 
 
 @pytest.mark.parametrize(("script", "code", "slug"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
 async def test_a_wrong_answer_is_a_problem_and_never_kept(
     web: httpx.AsyncClient, vendor: ScriptedVendor, script: Script, code: int, slug: str
 ) -> None:
-    """Each thing that a vendor can do wrong has its status and type, and the same upload afterwards is bought."""
+    """Each thing that a vendor can do wrong has its status and type, and it is never taken for a result."""
     content = photo()
     vendor.default = script
     refused = await web.post("/api/analyze", content=content)
@@ -82,7 +95,7 @@ async def test_a_wrong_answer_is_a_problem_and_never_kept(
         assert refused.json()["retry_after"] == int(refused.headers["Retry-After"]) > 0
     assert refused.headers["Cache-Control"] == "no-store"
     assert "127.0.0.1" not in refused.text
-    await assert_not_kept(web, vendor, content)
+    await assert_no_result(web, vendor, content, slug=slug)
 
 
 @pytest.mark.parametrize("script", [case[1] for case in SLOW], ids=[case[0] for case in SLOW])
@@ -93,7 +106,7 @@ async def test_a_slow_provider_is_504(hasty: Service, vendor: ScriptedVendor, sc
     async with client(hasty.url) as web:
         refused = await web.post("/api/analyze", content=content)
         assert (refused.status_code, problem(refused)) == (504, "provider-timeout")
-        await assert_not_kept(web, vendor, content)
+        await assert_no_result(web, vendor, content, slug="provider-timeout")
 
 
 async def test_retry_after_is_passed_on(hasty: Service, vendor: ScriptedVendor) -> None:
@@ -115,7 +128,7 @@ async def test_retry_after_is_passed_on(hasty: Service, vendor: ScriptedVendor) 
 async def test_who_joined_a_failing_purchase_is_told_as_well(
     service: Service, web: httpx.AsyncClient, vendor: ScriptedVendor
 ) -> None:
-    """Two callers of one purchase that the vendor refuses get the same problem; the refusal is not kept."""
+    """Two callers of one purchase that the vendor refuses get the same problem."""
     content, opened = photo(), asyncio.Event()
     vendor.then(gate(opened, status(422)))
     calls = vendor.ledger.calls
@@ -128,7 +141,7 @@ async def test_who_joined_a_failing_purchase_is_told_as_well(
         answers = [await one.answer(), await two.answer()]
     assert [(answer.status, answer.problem) for answer in answers] == [(422, "vendor-limit")] * 2
     assert vendor.ledger.calls == calls + 1
-    await assert_not_kept(web, vendor, content)
+    await assert_no_result(web, vendor, content, slug="vendor-limit")
 
 
 async def test_failures_are_counted(service: Service, web: httpx.AsyncClient, vendor: ScriptedVendor) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +16,10 @@ from redis import Redis
 
 from hashcache.core.envelope import Envelope
 from hashcache.core.key import Names
-from hashcache.ports import Ledger, Store
+from hashcache.ports import Channel, Ledger, Store
+from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.memory import MemoryStore
+from hashcache.stores.memory.shelf import Sealed
 from hashcache.stores.redis import RedisStore
 from hashcache.stores.sqlite import SqliteStore
 from tests.harness.clock import START, HandClock
@@ -25,8 +28,18 @@ MOST = 1_000_000
 _PATIENT = timedelta(seconds=20)
 
 
-class Both(Store, Ledger, Protocol):
-    """What each store implements."""
+class Both(Store, Protocol):
+    """What each store implements, with the ledger and the channel that lie in the same place."""
+
+    @property
+    def channel(self) -> Channel:
+        """How it hears of other instances."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books."""
+        ...
 
 
 class Backend(Protocol):
@@ -34,8 +47,8 @@ class Backend(Protocol):
 
     names: Names
 
-    async def instance(self, environment: str | None = None) -> Both:
-        """An open store, as another process has it; in another *environment* if one is named."""
+    async def instance(self, environment: str | None = None, *, pace: Pace = PACE) -> Both:
+        """An open store, as another process has it; in another *environment* if one is named. Its channel is not."""
         ...
 
     async def elapse(self, duration: timedelta) -> None:
@@ -48,6 +61,10 @@ class Backend(Protocol):
 
     def overwrite(self, name: str, stored: bytes) -> None:
         """Put other bytes there, as an accident or an enemy would."""
+        ...
+
+    async def inject(self, messages: list[bytes]) -> None:
+        """Put raw *messages* on the channel, as an accident or an enemy would; somebody must listen."""
         ...
 
 
@@ -71,25 +88,33 @@ class _Backend:
 
 
 class MemoryBackend(_Backend):
-    """Memory is one process's own, so all instances of an environment are one."""
+    """The instances of an environment are ends of one store."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stores: dict[str, MemoryStore] = {}
 
-    async def instance(self, environment: str | None = None) -> Both:
+    async def instance(self, environment: str | None = None, *, pace: Pace = PACE) -> Both:
         names = self._names(environment)
-        if names.prefix not in self.stores:
-            self.stores[names.prefix] = MemoryStore(names, Envelope(most=MOST), self.clock, most=MOST)
-        return await self._kept(self.stores[names.prefix])
+        first = self.stores.get(names.prefix)
+        store = first.join() if first else MemoryStore(names, Envelope(most=MOST), self.clock, MOST, pace=pace)
+        self.stores.setdefault(names.prefix, store)
+        return await self._kept(store)
 
     def stored(self, name: str) -> bytes | None:
-        kept = next(iter(self.stores.values()))._entries.get(name)
+        kept = self._first._shelf.find(name)
         return kept.raw if kept else None
 
     def overwrite(self, name: str, stored: bytes) -> None:
-        entries = next(iter(self.stores.values()))._entries
-        entries[name] = type(next(iter(entries.values())))(stored, "image", START * 2)
+        self._first._shelf.put(name, Sealed(stored, "image", START * 2))
+
+    async def inject(self, messages: list[bytes]) -> None:
+        for message in messages:
+            self._first._shared.hub.send(message, None)
+
+    @property
+    def _first(self) -> MemoryStore:
+        return next(iter(self.stores.values()))
 
 
 class SqliteBackend(_Backend):
@@ -99,9 +124,9 @@ class SqliteBackend(_Backend):
         super().__init__()
         self.path = folder / "store.sqlite3"
 
-    async def instance(self, environment: str | None = None) -> Both:
+    async def instance(self, environment: str | None = None, *, pace: Pace = PACE) -> Both:
         names, envelope = self._names(environment), Envelope(most=MOST)
-        return await self._kept(SqliteStore(self.path, names, envelope, self.clock, deadline=_PATIENT))
+        return await self._kept(SqliteStore(self.path, names, envelope, self.clock, deadline=_PATIENT, pace=pace))
 
     def stored(self, name: str) -> bytes | None:
         row = self._execute("SELECT sealed FROM entries WHERE name = ?", (name,))
@@ -110,6 +135,12 @@ class SqliteBackend(_Backend):
     def overwrite(self, name: str, stored: bytes) -> None:
         sql = "INSERT OR REPLACE INTO entries (name, kind, expires, sealed) VALUES (?, ?, ?, ?)"
         self._execute(sql, (name, "image", START * 2, stored))
+
+    async def inject(self, messages: list[bytes]) -> None:
+        sql = "INSERT INTO notices (channel, at, origin, body) VALUES (?, ?, 'somebody', ?)"
+        at = int(time.monotonic() * 1000)
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.executemany(sql, [(f"{self.names.prefix}channel", at, message) for message in messages])
 
     def _execute(self, sql: str, row: tuple[object, ...]) -> tuple[bytes] | None:
         connection = sqlite3.connect(self.path)
@@ -128,7 +159,7 @@ class RedisBackend(_Backend):
         self.url = url
         self.client = Redis.from_url(url)
 
-    async def instance(self, environment: str | None = None) -> Both:
+    async def instance(self, environment: str | None = None, *, pace: Pace = PACE) -> Both:
         names, envelope = self._names(environment), Envelope(most=MOST)
         return await self._kept(
             RedisStore(
@@ -139,6 +170,7 @@ class RedisBackend(_Backend):
                 connections=8,
                 deadline=_PATIENT,
                 patience=_PATIENT,
+                pace=pace,
             )
         )
 
@@ -150,6 +182,12 @@ class RedisBackend(_Backend):
 
     def overwrite(self, name: str, stored: bytes) -> None:
         self.client.set(name, stored, px=600_000)
+
+    async def inject(self, messages: list[bytes]) -> None:
+        with self.client.pipeline(transaction=False) as pipeline:
+            for message in messages:
+                pipeline.publish(f"{self.names.prefix}channel", message)
+            pipeline.execute()
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -21,6 +22,7 @@ from hashcache.core.key import Key
 from hashcache.core.money import MicroDollars
 from hashcache.ports import Claim
 from tests.contracts.backends import Backend, Both, backend_of
+from tests.harness.booking import book
 
 WEEK = timedelta(days=7)
 LEASE = timedelta(seconds=30)
@@ -160,6 +162,168 @@ async def test_what_cannot_be_sealed_is_not_kept(store: Both) -> None:
     slot = (await store.read([key()])).slots[0]
     assert slot.entry is None
     assert not slot.claimed
+
+
+# Lifetimes
+
+
+def longer(new: Entry, *, by: timedelta) -> Entry:
+    """The same, kept *by* that longer than it is fresh."""
+    return replace(new, kept=Instant(new.expires + by // MILLISECOND))
+
+
+def negative(store: Both, of: Key, failures: int = 1) -> Entry:
+    """An entry which remembers that there is no answer."""
+    return replace(entry(store, of, b""), error="refused", failures=failures)
+
+
+async def test_what_is_kept_longer_is_read_while_it_is_kept(backend: Backend, store: Both) -> None:
+    """After its end an entry that is kept is there for everybody, to be judged by who reads; afterwards it is gone."""
+    old = longer(entry(store, key(), ttl=SHORT), by=10 * SHORT)
+    assert await store.commit(await claimed(store, key(), "token"), old)
+    await backend.elapse(2 * SHORT)
+    assert old.expires < store.now()
+    assert await found(store, key()) == old
+    assert (await store.claim(key(), "next", SHORT)).entry == old
+    assert [head.key for head in await everything(store)] == [key()]
+    assert (await store.health()).keys["image"] == 1
+    await backend.elapse(10 * SHORT)
+    assert await found(store, key()) is None
+    assert await everything(store) == []
+    assert await store.forget([key()]) == 0
+
+
+async def test_what_is_kept_longer_is_forgotten_and_removed(backend: Backend, store: Both) -> None:
+    """Forgetting and sweeping reach an entry that has ended and is kept."""
+    for number in (1, 2):
+        old = longer(entry(store, key(number), ttl=SHORT), by=WEEK)
+        assert await store.commit(await claimed(store, key(number), "token"), old)
+    await backend.elapse(SHORT)
+    assert await store.forget([key(1)]) == 1
+    assert await store.remove(await everything(store)) == 1
+    assert await found(store, key(2)) is None
+
+
+async def test_prolonging(backend: Backend, store: Both) -> None:
+    """An entry that lies there lives until the new instant, is kept as long after it as before, and else the same."""
+    new = longer(entry(store, key(), bytes(5_000), ttl=10 * SHORT), by=timedelta(minutes=1))
+    assert await store.commit(await claimed(store, key(), "token"), new)
+    until = Instant(new.expires + 600_000)
+    assert await store.prolong(new, until)
+    assert await found(store, key()) == replace(new, expires=until, kept=Instant(until + 60_000))
+    head = (await everything(store))[0]
+    assert head.expires == until
+    assert await store.remove([head]) == 1
+
+
+async def test_a_prolonged_entry_outlives_its_first_end(backend: Backend, store: Both) -> None:
+    """The store keeps it until the new instant, and not for ever."""
+    new = entry(store, key(), ttl=5 * SHORT)
+    assert await store.commit(await claimed(store, key(), "token"), new)
+    assert await store.prolong(new, Instant(new.expires + 8 * SHORT // MILLISECOND))
+    await backend.elapse(6 * SHORT)
+    assert await found(store, key())
+    await backend.elapse(8 * SHORT)
+    assert await found(store, key()) is None
+
+
+async def test_only_the_entry_that_was_read_is_prolonged(backend: Backend, store: Both) -> None:
+    """One that was replaced, forgotten, removed, or never there is not; nor does prolonging into the past end one."""
+    old = await bought(store, key(1), b"old")
+    new = await bought(store, key(1), b"new", sequence=1)
+    later = Instant(old.expires + 600_000)
+    assert not await store.prolong(old, later)
+    assert await found(store, key(1)) == new
+    assert not await store.prolong(new, Instant(store.now() - 1))
+    assert await found(store, key(1)) == new
+    await store.forget([key(1)])
+    assert not await store.prolong(new, later)
+    assert not await store.prolong(entry(store, key(2)), later)
+    assert await found(store, key(1)) is None
+    assert await everything(store) == []
+
+
+async def test_prolonging_does_not_hide_an_entry_from_a_clear(store: Both) -> None:
+    """An entry that is forbidden stays so, and a sweep that saw it before removes it after."""
+    old = await bought(store, key())
+    seen = await everything(store)
+    barrier = await store.forbid(Selector(kind="image"), "test")
+    assert await store.prolong(old, Instant(old.expires + 600_000))
+    assert barrier.forbids(await found(store, key()))
+    assert await store.remove(seen) == 1
+
+
+# Negative entries
+
+
+async def test_a_negative_entry_is_kept_where_nothing_is(store: Both) -> None:
+    """What cannot be had is remembered, how often it failed too, and a later failure replaces an earlier one."""
+    for failures in (1, 2):
+        new = negative(store, key(), failures)
+        assert await store.commit(await claimed(store, key(), "token"), new)
+        assert await found(store, key()) == new
+
+
+async def test_an_answer_replaces_a_negative_entry(store: Both) -> None:
+    """Once there is an answer it is kept."""
+    assert await store.commit(await claimed(store, key(), "token"), negative(store, key()))
+    answer = await bought(store, key())
+    assert await found(store, key()) == answer
+
+
+async def test_a_negative_entry_never_replaces_an_answer_that_lives(store: Both) -> None:
+    """It is refused, however often it is tried; the answer stays, and the claim is given back."""
+    answer = await bought(store, key())
+    for _ in range(2):
+        assert not await store.commit(await claimed(store, key(), "token"), negative(store, key()))
+        slot = (await store.read([key()])).slots[0]
+        assert (slot.entry, slot.claimed) == (answer, False)
+
+
+async def test_a_negative_entry_replaces_an_answer_that_has_ended(backend: Backend, store: Both) -> None:
+    """An answer that is only kept to be used stale gives way."""
+    old = longer(entry(store, key(), ttl=SHORT), by=WEEK)
+    assert await store.commit(await claimed(store, key(), "token"), old)
+    await backend.elapse(SHORT)
+    new = negative(store, key())
+    assert await store.commit(await claimed(store, key(), "token"), new)
+    assert await found(store, key()) == new
+
+
+async def test_a_negative_entry_replaces_an_answer_that_was_cleared(store: Both) -> None:
+    """An answer that an invalidation means is dead, although it still lies there; one that it does not mean is not."""
+    await bought(store, key(1))
+    other = await bought(store, key(2, "text"))
+    barrier = await store.forbid(Selector(kind="image"), "test")
+    for of, kept in ((key(1), True), (key(2, "text"), False)):
+        new = replace(negative(store, of), sequence=barrier.sequence)
+        assert await store.commit(await claimed(store, of, "token"), new) is kept
+        assert await found(store, of) == (new if kept else other)
+
+
+async def test_a_late_negative_entry_is_refused_by_a_clear(store: Both) -> None:
+    """A failure from before a clear is not remembered after it, whatever lies there."""
+    await bought(store, key(1))
+    claims = [await claimed(store, key(number), "token") for number in (1, 2)]
+    await store.forbid(Selector(), "test")
+    for claim in claims:
+        assert not await store.commit(claim, negative(store, claim.key))
+    assert not (await store.read([key(1)])).slots[0].claimed
+
+
+@pytest.mark.parametrize("damage", ["flip", "garbage", "short"])
+async def test_a_negative_entry_replaces_what_does_not_verify(backend: Backend, store: Both, damage: str) -> None:
+    """Bytes that nobody can read are no answer; looking at them here is not counted as refusing them."""
+    await bought(store, key())
+    name = backend.names.entry(key())
+    stored = backend.stored(name)
+    backend.overwrite(name, {"flip": flipped(stored, b""), "garbage": b"x" * 100, "short": b"HC\x01"}[damage])
+    claim = await claimed(store, key(), "token")
+    refused = store.refused
+    new = negative(store, key())
+    assert await store.commit(claim, new)
+    assert store.refused == refused
+    assert await found(store, key()) == new
 
 
 # Claims
@@ -359,7 +523,7 @@ async def test_a_scan_sees_all_and_only_the_entries_of_its_environment(backend: 
     await claimed(store, key(50), "claim")
     await store.forget([key(51)])
     await store.forbid(Selector(tag="none"), "book")
-    await store.add({"hits": 1})
+    await book(store, {"hits": 1})
     heads = {head.key: head for head in await everything(store)}
     assert set(heads) == {one.key for one in bought_here}
     assert {head.key for head in await everything(elsewhere)} == {key(99)}
@@ -464,18 +628,18 @@ async def test_garbage_does_not_stop_a_scan(backend: Backend, store: Both) -> No
 async def test_counters_add_up(backend: Backend) -> None:
     """A hundred additions at once, over two instances: nothing is lost."""
     stores = [await backend.instance(), await backend.instance()] * 50
-    await asyncio.gather(*(store.add({"hits": 1, "spent": at, "refunds": -1}) for at, store in enumerate(stores)))
-    assert await stores[0].totals() == {"hits": 100, "spent": 4950, "refunds": -100}
+    await asyncio.gather(*(book(store, {"hits": 1, "spent": at, "refunds": -1}) for at, store in enumerate(stores)))
+    assert await stores[0].ledger.totals() == {"hits": 100, "spent": 4950, "refunds": -100}
 
 
 async def test_no_invalidation_touches_the_counters(store: Both) -> None:
     """The books survive a clear and its sweep."""
-    await store.add({"hits": 3})
-    await store.add({})
+    await book(store, {"hits": 3})
+    await book(store, {})
     await bought(store, key())
     await store.forbid(Selector(), "all")
     await store.remove(await everything(store))
-    assert await store.totals() == {"hits": 3}
+    assert await store.ledger.totals() == {"hits": 3}
 
 
 # Several instances
@@ -492,8 +656,8 @@ async def test_instances_see_each_others_acts(backend: Backend) -> None:
     assert await found(one, key(1)) is None
     barrier = await other.forbid(Selector(), "other")
     assert await one.barrier() == barrier
-    await one.add({"hits": 1})
-    assert await other.totals() == {"hits": 1}
+    await book(one, {"hits": 1})
+    assert await other.ledger.totals() == {"hits": 1}
 
 
 async def test_environments_do_not_meet(backend: Backend, store: Both) -> None:
@@ -501,10 +665,10 @@ async def test_environments_do_not_meet(backend: Backend, store: Both) -> None:
     elsewhere = await backend.instance("elsewhere-" + backend.names.prefix[-40:-1])
     await bought(store, key())
     await store.forbid(Selector(), "here")
-    await store.add({"hits": 1})
+    await book(store, {"hits": 1})
     assert await found(elsewhere, key()) is None
     assert (await elsewhere.barrier()).sequence == 0
-    assert await elsewhere.totals() == {}
+    assert await elsewhere.ledger.totals() == {}
     await claimed(store, key(), "here")
     await claimed(elsewhere, key(), "there")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -15,8 +16,10 @@ from hashcache.core.key import Key, Names, Question
 from hashcache.engine.cache import Cache
 from hashcache.engine.near import Near
 from hashcache.stores.memory import MemoryStore
+from tests.engine.machine import Fleet, Member
 from tests.harness.away import CutOff
 from tests.harness.clock import HandClock
+from tests.harness.hub import Hub
 from tests.harness.loads import Shop
 
 LABEL = Label("image", "default", "shop")
@@ -59,25 +62,40 @@ def heard() -> Heard:
 
 
 @pytest.fixture
-def make_cache(store: CutOff, heard: Heard) -> Callable[[], Cache]:
-    """A maker of caches: each stands for a process of its own."""
-    numbers = itertools.count()
-
-    def make() -> Cache:
-        process = next(numbers)
-        tokens = itertools.count()
-        return Cache(
-            store,  # type: ignore[arg-type]  # it passes every verb on to the store it wraps
-            Near(1_000_000),
-            token=lambda: f"process-{process}-{next(tokens)}",
-            observer=heard,
-        )
-
-    return make
+def hub() -> Hub:
+    """What connects the processes of a test."""
+    return Hub()
 
 
 @pytest.fixture
-def cache(make_cache: Callable[[], Cache]) -> Cache:
+async def make_cache(store: CutOff, hub: Hub, heard: Heard) -> AsyncIterator[Callable[[], Cache]]:
+    """A maker of caches: each stands for a process of its own."""
+    made: list[Cache] = []
+
+    def make() -> Cache:
+        process = len(made)
+        tokens = itertools.count()
+        end = hub.join(f"process-{process}")
+        cache = Cache(
+            store,  # type: ignore[arg-type]  # it passes every verb on to the store it wraps
+            end,
+            Near(1_000_000),
+            token=lambda: f"process-{process}-{next(tokens)}",
+            chance=lambda: 0.5,
+            observer=heard,
+            window=timedelta(milliseconds=200),
+        )
+        end.listen(cache.coherence.heard, cache.coherence.gap)
+        made.append(cache)
+        return cache
+
+    yield make
+    for cache in made:
+        await cache.close(timedelta(seconds=1))
+
+
+@pytest.fixture
+async def cache(make_cache: Callable[[], Cache]) -> Cache:
     """One process."""
     return make_cache()
 
@@ -88,3 +106,26 @@ def shop() -> Shop:
     shop = Shop()
     shop.gate.set()
     return shop
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    """Three processes on time that stands still; in the end all heals, and nothing may be left over."""
+    fleet = Fleet(3)
+    try:
+        yield fleet
+        fleet.close()
+    finally:
+        fleet.abandon()
+
+
+@pytest.fixture
+def one(fleet: Fleet) -> Member:
+    """The first process."""
+    return fleet.members[0]
+
+
+@pytest.fixture
+def two(fleet: Fleet) -> Member:
+    """The second one."""
+    return fleet.members[1]

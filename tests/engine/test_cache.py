@@ -9,13 +9,17 @@ from datetime import timedelta
 
 import pytest
 
+from hashcache.core.barrier import Selector
+from hashcache.core.errors import Stopping
 from hashcache.core.freshness import Cause
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
 from hashcache.engine.cache import Cache
+from hashcache.engine.invalidation import Invalidations
 from tests.engine.conftest import LABEL, Heard, key_of
 from tests.harness.away import CutOff
 from tests.harness.clock import HandClock
+from tests.harness.hub import Hub
 from tests.harness.loads import Shop
 from tests.harness.turns import until, until_waiting
 
@@ -28,9 +32,9 @@ async def ask(cache: Cache, shop: Shop, **wishes: bool) -> Outcome:
     return await cache.get_or_load(KEY, LABEL, POLICY, shop.load(), **wishes)
 
 
-async def test_a_miss_is_bought_stored_and_then_hit(cache: Cache, shop: Shop) -> None:
-    """The first caller pays, the second is given the same bytes from the store."""
-    first, second = await ask(cache, shop), await ask(cache, shop)
+async def test_a_miss_is_bought_stored_and_then_hit(make_cache: Callable[[], Cache], shop: Shop) -> None:
+    """The first caller pays; another process is given the same bytes from the store."""
+    first, second = await ask(make_cache(), shop), await ask(make_cache(), shop)
     assert (first.status, first.level, first.cause, first.stored) == (Status.MISS, Level.SOURCE, Cause.NEW, True)
     assert (second.status, second.level) == (Status.HIT, Level.STORE)
     assert first.entry.payload == second.entry.payload == b'{"bought":1}'
@@ -121,9 +125,12 @@ async def test_a_refresh_joins_a_purchase_under_way(cache: Cache, shop: Shop, cl
     assert shop.open_loads == 0
 
 
-async def test_a_refresh_is_not_content_with_a_hit(cache: Cache, shop: Shop, store: CutOff, clock: HandClock) -> None:
+async def test_a_refresh_is_not_content_with_a_hit(
+    make_cache: Callable[[], Cache], shop: Shop, store: CutOff, clock: HandClock
+) -> None:
     """A refresh that finds another caller's look-up under way does not take its old answer for a new one."""
-    await ask(cache, shop)
+    await ask(make_cache(), shop)
+    cache = make_cache()
     clock.advance(timedelta(seconds=1))
     reached, go_on = asyncio.Event(), asyncio.Event()
 
@@ -239,11 +246,73 @@ async def test_a_store_that_is_away_fails_no_request(cache: Cache, shop: Shop, s
     assert (first.status, first.stored, first.store_away) == (Status.MISS, False, True)
     assert (second.status, second.level, second.store_away) == (Status.HIT, Level.NEAR, True)
     assert "detail=store-away" in first.cache_status
+    assert heard.changes == [False]
+    assert shop.paid == 1
+
+
+async def test_what_was_bought_while_the_store_was_away_is_brought_to_it(
+    make_cache: Callable[[], Cache], shop: Shop, store: CutOff, heard: Heard
+) -> None:
+    """Back again, it gets the answer it is owed, as soon as somebody asks it for anything."""
+    one, two = make_cache(), make_cache()
+    store.away = True
+    await ask(one, shop)
     store.away = False
-    third = await ask(cache, shop)
-    assert (third.status, third.stored) == (Status.MISS, True)
+    await one.look([key_of(1)])
+    await until(lambda: not one.owed)
     assert heard.changes == [False, True]
-    assert shop.paid == 2
+    assert (await ask(two, shop)).level is Level.STORE
+    assert shop.paid == 1
+
+
+async def test_an_answer_that_is_owed_and_was_cleared_is_not_brought_back(
+    make_cache: Callable[[], Cache], shop: Shop, store: CutOff
+) -> None:
+    """The barrier refuses it like any late commit."""
+    one, two = make_cache(), make_cache()
+    store.away = True
+    await ask(one, shop)
+    store.away = False
+    await Invalidations(two).invalidate(Selector(), reason="")
+    await one.look([key_of(1)])
+    await until(lambda: not one.owed)
+    assert (await two.look([KEY])).outcome is None
+
+
+async def test_a_near_hit_asks_nobody(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """No command to the store, no task, and the load is closed unused."""
+    await ask(cache, shop)
+    store.calls.clear()
+    hit = await ask(cache, shop)
+    assert (hit.status, hit.level, hit.spent, hit.saved) == (Status.HIT, Level.NEAR, 0, 10_000)
+    assert store.calls == {}
+    assert len(cache.flights) == 0
+    assert (shop.open_loads, shop.closed_twice) == (0, 0)
+
+
+async def test_near_memory_is_not_trusted_while_the_channel_is_silent(cache: Cache, shop: Shop, hub: Hub) -> None:
+    """Invalidations may have been lost: the store is asked."""
+    await ask(cache, shop)
+    hub.ends[0].alive = False
+    assert (await ask(cache, shop)).level is Level.STORE
+    hub.ends[0].alive = True
+    assert (await ask(cache, shop)).level is Level.NEAR
+
+
+async def test_a_process_that_ends_buys_nothing_new(cache: Cache, shop: Shop) -> None:
+    """What is known is still served, what is under way ends, what would have to be bought is left to others."""
+    await ask(cache, shop)
+    shop.gate.clear()
+    shop.entered.clear()
+    under_way = asyncio.create_task(cache.get_or_load(key_of(1), LABEL, POLICY, shop.load()))
+    await shop.entered.wait()
+    cache.stop()
+    assert (await ask(cache, shop)).status is Status.HIT
+    with pytest.raises(Stopping):
+        await cache.get_or_load(key_of(2), LABEL, POLICY, shop.load())
+    shop.gate.set()
+    assert (await under_way).stored
+    assert shop.open_loads == 0
 
 
 async def test_a_store_that_is_lost_after_the_purchase_loses_nothing(cache: Cache, shop: Shop, store: CutOff) -> None:
@@ -267,7 +336,9 @@ async def test_an_expired_answer_is_bought_again(cache: Cache, shop: Shop, clock
     assert (await ask(cache, shop)).status is Status.MISS
 
 
-async def test_a_look_buys_nothing_and_tells_what_is_being_bought(cache: Cache, shop: Shop, store: CutOff) -> None:
+async def test_a_look_buys_nothing_and_tells_what_is_being_bought(
+    cache: Cache, shop: Shop, store: CutOff, hub: Hub
+) -> None:
     """Unknown, pending and known, each with one read of all candidates."""
     keys = [key_of(1), KEY, key_of(2)]
     found = await cache.look(keys)
@@ -279,8 +350,12 @@ async def test_a_look_buys_nothing_and_tells_what_is_being_bought(cache: Cache, 
     shop.gate.set()
     await asked
     store.calls.clear()
+    near = await cache.look(keys)
+    hub.ends[0].alive = False
     found = await cache.look(keys)
+    assert near.outcome is not None
     assert found.outcome is not None
+    assert near.outcome.entry == found.outcome.entry
     assert found.outcome.entry.key == KEY
     assert store.calls == {"read": 1}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from hashcache.engine.cache import Cache
 from hashcache.engine.invalidation import Cleared, Invalidations
 from tests.engine.conftest import LABEL, key_of
 from tests.harness.away import CutOff
+from tests.harness.clock import HandClock
 from tests.harness.loads import Shop
 from tests.harness.turns import until_waiting
 
@@ -181,3 +183,79 @@ async def test_near_memory_forgets_what_it_missed(make_cache: Callable[[], Cache
         await invalidations.invalidate(Selector(tag=f"t{number}") if number else ALL, reason="")
     await two.look([key_of(1)])
     assert len(two.near) == 0
+
+
+async def test_a_sweep_leaves_what_was_bought_after_the_clear(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """It is selected as well, but younger."""
+    await store.forbid(ALL, "test")
+    await ask(cache, shop)
+    invalidations = Invalidations(cache)
+    await invalidations.resume()
+    await invalidations.settled()
+    assert (await cache.look([key_of()])).outcome is not None
+    assert (await store.scan(None, 10)).heads
+
+
+async def test_a_sweep_goes_through_all_pages(cache: Cache, shop: Shop) -> None:
+    """And counts what it removed on each of them."""
+    for number in range(250):
+        await ask(cache, shop, number)
+    assert (await Invalidations(cache).invalidate(ALL, reason="")).deleted == 250
+
+
+async def test_what_is_dead_is_not_counted(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """A dry run tells what a clear would forget: not what is forbidden already and only not swept yet."""
+    await ask(cache, shop)
+    await store.forbid(ALL, "test")
+    assert await Invalidations(cache).count(ALL) == 0
+
+
+async def test_what_is_only_kept_to_be_served_stale_is_not_counted(cache: Cache, shop: Shop, clock: HandClock) -> None:
+    """It has expired."""
+    policy = replace(POLICY, stale_if_error=timedelta(days=7))
+    await cache.get_or_load(key_of(), LABEL, policy, shop.load())
+    assert await Invalidations(cache).count(ALL) == 1
+    clock.advance(POLICY.ttl)
+    assert await Invalidations(cache).count(ALL) == 0
+
+
+async def test_one_sweep_of_a_clear_at_a_time(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """Two who resume in one process do not do it twice."""
+    await ask(cache, shop)
+    await store.forbid(ALL, "test")
+    invalidations = Invalidations(cache)
+    await invalidations.resume()
+    await invalidations.resume()
+    await invalidations.settled()
+    assert store.calls["scan"] == 1
+
+
+async def test_a_clear_whose_sweep_loses_the_store_is_a_clear(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """It has taken effect, so it does not raise: only its keys are not gone yet."""
+    await ask(cache, shop)
+
+    async def cut_off() -> None:
+        store.away = True
+
+    store.before["scan"] = cut_off
+    assert await Invalidations(cache).invalidate(ALL, reason="") == Cleared(1, 0, done=False)
+    store.away = False
+    assert (await cache.look([key_of()])).outcome is None
+
+
+async def test_a_clear_that_outlasts_its_process_is_told_as_not_done(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """The sweep is cut short at the end; whoever waits for it is told so, not cancelled."""
+    await ask(cache, shop)
+    reached, never = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        reached.set()
+        await never.wait()
+
+    store.before["scan"] = hold
+    invalidations = Invalidations(cache)
+    clearing = asyncio.create_task(invalidations.invalidate(ALL, reason=""))
+    await reached.wait()
+    await until_waiting([clearing])
+    await invalidations.close()
+    assert (await clearing).done is False

@@ -17,7 +17,9 @@ from hashcache.core.errors import ProviderFailed, ProviderInvalid, ProviderTimeo
 from hashcache.core.key import Question
 from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Result, Verdict
+from hashcache.engine.load import LoadFailed
 from hashcache.ports import Answer, Body, Pending
+from hashcache.service.failures import recall
 from hashcache.service.spending import Purchase
 from tests.harness.held import HeldBody
 
@@ -123,20 +125,24 @@ async def test_a_job_is_asked_for_until_it_is_done() -> None:
 async def test_nonsense_never_becomes_a_result(changed: dict[str, Any]) -> None:
     """Whatever an adapter lets through: it is an error, and counted as possibly paid."""
     told = Told()
-    with pytest.raises(ProviderInvalid) as raised:
+    with pytest.raises(LoadFailed) as raised:
         await purchase(Vendor([lambda: answer(**changed)]), told)("token")
-    assert raised.value.possibly_paid
-    assert (told.bought_prices, told.lost_errors) == ([], [raised.value])
+    error = recall(raised.value)
+    assert isinstance(error, ProviderInvalid)
+    assert error.possibly_paid
+    assert (told.bought_prices, told.lost_errors) == ([], [error])
 
 
 async def test_a_job_that_never_ends_is_cut_at_the_deadline() -> None:
     """One deadline for all phases; the call may have been billed."""
     told = Told()
     vendor = Vendor([lambda: Pending("one", timedelta(seconds=60))])
-    with pytest.raises(ProviderTimeout) as raised:
+    with pytest.raises(LoadFailed) as raised:
         await purchase(vendor, told, deadline=0.01)("token")
-    assert raised.value.possibly_paid
-    assert told.lost_errors == [raised.value]
+    error = recall(raised.value)
+    assert isinstance(error, ProviderTimeout)
+    assert error.possibly_paid
+    assert told.lost_errors == [error]
 
 
 async def test_a_fault_of_the_machine_is_a_failed_provider() -> None:
@@ -145,8 +151,9 @@ async def test_a_fault_of_the_machine_is_a_failed_provider() -> None:
     def broken() -> Answer:
         raise OSError("no more descriptors")
 
-    with pytest.raises(ProviderFailed):
+    with pytest.raises(LoadFailed) as raised:
         await purchase(Vendor([broken]), Told())("token")
+    assert isinstance(recall(raised.value), ProviderFailed)
 
 
 async def test_too_large_an_answer_loses_its_raw_part_first() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,16 +16,24 @@ from hashcache.core.freshness import Cause
 from hashcache.core.key import Key, Question
 from hashcache.core.money import MicroDollars
 from hashcache.core.outcome import Level, Outcome, Status
-from hashcache.ports import StoreHealth
-from hashcache.service.statistics import BUCKETS, count, report
+from hashcache.ports import Minute, Process, StoreHealth
+from hashcache.service import statistics
+from hashcache.service.statistics import BUCKETS, count, counter_of, per_minute, series
+from tests.harness.clock import START
 
 KEY = Key.of("0" * 64, Question(Kind.IMAGE, "default", "shop", "model"))
 ENTRY = Entry(KEY, Label("image", "default", "shop"), b"{}", 0, Instant(0), Instant(1000), MicroDollars(10_000))
 HIT = Outcome(ENTRY, Status.HIT, Level.STORE, Instant(1))
 MISS = Outcome(ENTRY, Status.MISS, Level.SOURCE, Instant(1), cause=Cause.NEW)
+NOVEMBER = Instant(START)
 CONNECTED = StoreHealth(
     "connected", "redis://example", used=50, most=200, keys={"image": 3}, evicted=1, found=8, missed=2
 )
+
+
+def report(totals: Mapping[str, int], health: StoreHealth) -> dict[str, Any]:
+    """The report of November, when no process is known to live."""
+    return statistics.report(totals, health, now=NOVEMBER, processes=[])
 
 
 def test_each_answer_is_counted_in_its_classes() -> None:
@@ -87,3 +97,93 @@ def test_percentiles_are_upper_bounds_of_the_true_ones(durations: list[float]) -
         assert sum(one <= bound for one in durations) * 100 >= share * len(durations)
         assert sum(one <= below for one in durations) * 100 < share * len(durations)
     assert report(totals, CONNECTED)["cache"]["latency_ms"]["miss"] == {"p50": None, "p95": None, "p99": None}
+
+
+def test_a_duplicate_is_counted_where_it_was_bought() -> None:
+    """Once: those who joined that purchase bought nothing."""
+    bought = replace(MISS, duplicate=True)
+    totals = count(bought, kind="image", milliseconds=3) + count(
+        replace(bought, collapsed=True), kind="image", milliseconds=3
+    )
+    assert report(totals, CONNECTED)["cache"]["duplicates"] == 1
+
+
+def test_commands_are_told_in_all_per_request_and_of_this_month() -> None:
+    """A month is the store's, in UTC; without a request there is no share; an embedded store has no commands."""
+    end = Instant(1_796_083_199_999)  # 2026-11-30T23:59:59.999Z
+    assert [counter_of("commands", at) for at in (end, Instant(end + 1))] == ["commands.2026-11", "commands.2026-12"]
+    assert counter_of("refused", end) == "refused"
+    totals = {"commands.2026-10": 70, "commands.2026-11": 30, "hits.image": 20, "misses.text": 10}
+    assert report(totals, CONNECTED)["cache"]["commands"] == {"total": 100, "per_request": 3.33, "month": 30}
+    december = statistics.report(totals, CONNECTED, now=Instant(end + 1), processes=[])
+    assert december["cache"]["commands"]["month"] == 0
+    assert report({"commands.2026-11": 3}, CONNECTED)["cache"]["commands"]["per_request"] is None
+    assert set(report({"hits.image": 1}, CONNECTED)["cache"]["commands"].values()) == {None}
+
+
+def test_the_series_tells_each_minute() -> None:
+    """Of all that is counted a minute keeps the few that are drawn, summed over providers; money is in dollars."""
+    counts = {
+        **count(HIT, kind="image", milliseconds=3),
+        **count(replace(MISS, collapsed=True), kind="text", milliseconds=3),
+        "saved.shop": 20_000,
+        "saved.hive": 5,
+        "spent.shop": 10_000,
+        "calls.shop": 1,
+        "errors": 2,
+        "refused": 1,
+        "commands.2026-11": 9,
+        "stale.image": 1,
+    }
+    few = per_minute(counts)
+    assert few == {
+        "hits.image": 1,
+        "misses.text": 1,
+        "collapsed": 1,
+        "saved": 20_005,
+        "spent": 10_000,
+        "calls": 1,
+        "errors": 2,
+        "stale": 1,
+    }
+    assert series([Minute(NOVEMBER, few)]) == {
+        "success": True,
+        "step_seconds": 60,
+        "minutes": [
+            {
+                "at": "2026-11-20T10:00:00Z",
+                "hits": 1,
+                "misses": 1,
+                "stale": 1,
+                "collapsed": 1,
+                "errors": 2,
+                "by_kind": {
+                    "image": {"hits": 1, "misses": 0},
+                    "video": {"hits": 0, "misses": 0},
+                    "text": {"hits": 0, "misses": 1},
+                },
+                "calls": 1,
+                "spent_usd": "0.01",
+                "saved_usd": "0.020005",
+                "wasted_usd": "0",
+            }
+        ],
+    }
+
+
+def test_processes_are_told_and_null_when_nobody_knows() -> None:
+    """With when they started and when they were last heard of; without their gauges, which are for machines."""
+    one = Process("4f1d", "web-1", 7, "serve", "1.2.3", NOVEMBER, Instant(NOVEMBER + 61_500), {"flights": 1})
+    told = statistics.report({}, CONNECTED, now=NOVEMBER, processes=[one])["processes"]
+    assert told == [
+        {
+            "id": "4f1d",
+            "host": "web-1",
+            "pid": 7,
+            "role": "serve",
+            "version": "1.2.3",
+            "started_at": "2026-11-20T10:00:00Z",
+            "seen_at": "2026-11-20T10:01:01Z",
+        }
+    ]
+    assert statistics.report({}, CONNECTED, now=NOVEMBER, processes=None)["processes"] is None

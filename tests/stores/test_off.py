@@ -8,6 +8,7 @@ from hashcache.core.barrier import Selector
 from hashcache.core.entry import Entry, Instant, Label
 from hashcache.core.key import Key
 from hashcache.stores.off import OffStore
+from tests.harness.booking import book
 from tests.harness.clock import HandClock
 
 KEY = Key("text", "a" * 64, "variant")
@@ -38,6 +39,6 @@ async def test_its_barrier_guards_near_memory() -> None:
     barrier = await store.forbid(Selector(kind="text"), "test")
     await store.progress(barrier.sequence, deleted=0, swept=True)
     assert (await store.read([KEY])).barrier.forbids(entry)
-    await store.add({"misses": 1})
-    await store.add({"misses": 1})
-    assert await store.totals() == {"misses": 2}
+    await book(store, {"misses": 1})
+    await book(store, {"misses": 1})
+    assert await store.ledger.totals() == {"misses": 2}

@@ -19,6 +19,7 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError, StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.stores.redis import RedisStore
+from tests.harness.booking import book
 from tests.harness.clock import HandClock, turns
 from tests.harness.tls import Authority, TlsFront
 from tests.harness.valkey import Valkey, free_port
@@ -121,12 +122,14 @@ async def test_nothing_lives_for_ever_but_the_books(valkey: Valkey) -> None:
         await store.claim(key(2), "token", LEASE)
         await store.forget([key(3)])
         await store.forbid(Selector(tag="x"), "test")
-        await store.add({"hits": 1})
+        await book(store, {"hits": 1})
     with valkey.client() as client:
         lives = {name.decode(): client.pttl(name) for name in client.keys("*")}
     assert 599_000 < lives.pop(NAMES.entry(key(1))) <= 600_000
     assert 29_000 < lives.pop(NAMES.claim(key(2))) <= 30_000
     assert 599_000 < lives.pop(NAMES.tombstone(key(3))) <= 600_000
+    hour = next(name for name in lives if ":hours:" in name)  # the series of minutes, kept for a day
+    assert 0 < lives.pop(hour) <= 26 * 3_600_000
     assert lives == {NAMES.barrier: -1, NAMES.counters: -1}
 
 
@@ -247,10 +250,10 @@ async def test_a_server_that_forgot_the_scripts_is_taught_them_again(valkey: Val
             assert await buy(store, key(2))
             assert await store.forget([key(2), key(3)]) == 1
             await store.forbid(Selector(tag="x"), "test")
-            await store.add({"hits": 1})
+            await book(store, {"hits": 1})
             with valkey.client() as client:
                 client.script_flush()
-        assert await store.totals() == {"hits": 2}
+        assert await store.ledger.totals() == {"hits": 2}
 
 
 # Away
@@ -367,7 +370,7 @@ async def test_a_slow_handshake_outlives_the_request(valkey: Valkey) -> None:
         store = store_on(f"redis://:{QUOTED}@127.0.0.1:{port}", deadline=timedelta(milliseconds=50))
         assert (await failure(store)).reason == "timeout"
         gate.set()
-        assert await store.totals() == {}
+        assert await store.ledger.totals() == {}
         assert handshakes == 1
         await store.close()
 

@@ -21,6 +21,7 @@ from hashcache.core.errors import SettingsError, StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.stores.sqlite import SqliteStore
 from hashcache.stores.sqlite.file import APPLICATION, VERSION
+from tests.harness.booking import book
 from tests.harness.clock import HandClock
 
 NAMES = Names("test")
@@ -142,14 +143,14 @@ async def test_it_survives_a_restart(path: Path, store: SqliteStore, clock: Hand
     """Entries, barrier and counters are there when the file is opened again; the file knows what it is."""
     await buy(store, key())
     barrier = await store.forbid(Selector(tag="x"), "test")
-    await store.add({"hits": 2})
+    await book(store, {"hits": 2})
     await store.close()
     again = SqliteStore(path, NAMES, Envelope(most=1_000_000), clock)
     await again.open()
     reading = await again.read([key()])
     assert reading.slots[0].entry is not None
     assert reading.barrier == barrier
-    assert await again.totals() == {"hits": 2}
+    assert await again.ledger.totals() == {"hits": 2}
     await again.close()
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("PRAGMA application_id").fetchone() == (APPLICATION,)
@@ -182,6 +183,7 @@ from datetime import timedelta
 from hashcache.core.entry import Entry, Instant, Label
 from hashcache.core.envelope import Envelope
 from hashcache.core.key import Key, Names
+from hashcache.ports import Batch
 from hashcache.stores.sqlite import SqliteStore
 
 async def main(path, token):
@@ -197,7 +199,7 @@ async def main(path, token):
             expires = Instant(store.now() + 10**9)
             await store.commit(bid.claim, Entry(key, label, token.encode(), 0, store.now(), expires))
             bought += 1
-        await store.add({"asked": 1})
+        await store.ledger.book(Batch(token, number + 1, store.now(), {"asked": 1}))
     print(bought)
     await store.close()
 
@@ -218,7 +220,7 @@ async def test_processes_share_the_file(path: Path, clock: HandClock) -> None:
     assert sum(int(printed) for printed, _ in answers) == 40
     store = SqliteStore(path, NAMES, Envelope(most=1000), clock)
     await store.open()
-    assert await store.totals() == {"asked": 120}
+    assert await store.ledger.totals() == {"asked": 120}
     assert (await store.health()).keys == {"image": 40, "video": 0, "text": 0}
     await store.close()
 
@@ -305,8 +307,8 @@ async def test_a_record_of_clears_that_cannot_be_read_serves_nothing(path: Path,
         await store.read([key()])
     with pytest.raises(StoreUnavailable):
         await store.forbid(Selector(), "test")
-    await store.add({"hits": 1})
-    assert await store.totals() == {"hits": 1}
+    await book(store, {"hits": 1})
+    assert await store.ledger.totals() == {"hits": 1}
 
 
 async def test_a_closed_store_is_unavailable(store: SqliteStore) -> None:

@@ -16,7 +16,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES, SEED = 20, 1
 SECONDS = 150.0
 
-pytestmark = pytest.mark.timeout(SECONDS + 10)  # a quarter of a minute where nobody else works
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(SECONDS + 10)]  # a quarter of a minute where nobody else works
 
 
 async def test_schemathesis_finds_nothing(services: Services, tmp_path: Path) -> None:

@@ -273,7 +273,7 @@ async def test_the_grace_bounds_the_end(services: Services, vendor: ScriptedVend
     assert asyncio.get_running_loop().time() - began < 1 + 4
     answer = await waiting
     assert (answer.status_code, problem(answer)) == (503, "shutting-down")
-    (given_up,) = service.events("flights.cancelled")
+    (given_up,) = service.events("purchases.cancelled")
     assert given_up["count"] == 1
 
 

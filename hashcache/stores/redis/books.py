@@ -1,12 +1,12 @@
 """
-The records that no invalidation touches: the barrier and the counters. They never expire.
+The records that no invalidation touches: the barrier. It never expires.
 
 Rule: the barrier is changed by compare and set, so that of two clears at one moment none is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 
 from hashcache.core import barrier as barriers
@@ -20,7 +20,6 @@ from hashcache.stores.redis.server import Server
 #: How often a change is tried anew because somebody else changed the barrier meanwhile.
 _ATTEMPTS = 16
 _SWAP = Script.load("swap")
-_COUNT = Script.load("count")
 
 
 class Books:
@@ -45,17 +44,6 @@ class Books:
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
         """Note how far the sweep of *sequence* is."""
         await self._change(lambda barrier: barrier.progressed(sequence, deleted=deleted, swept=swept))
-
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts* in one act. When its reply is lost, whether they were added is unknown."""
-        if counts:
-            words = [word for counter, count in counts.items() for word in (counter, count)]
-            await self._server.ask(_COUNT.call([self._names.counters], *words), within=self._patience)
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
-        (reply,) = await self._server.ask(("HGETALL", self._names.counters), within=self._patience)
-        return {counter.decode(): int(total) for counter, total in zip(reply[::2], reply[1::2], strict=True)}
 
     async def _change(self, change: Callable[[Barrier], Barrier]) -> Barrier:
         (stored,) = await self._server.ask(("GET", self._names.barrier), within=self._patience)

@@ -6,36 +6,22 @@ Rule 1: a connection is opened in a task of its own, with its own patience. Whoe
 Rule 2: giving back does not wait, so no cancellation, at whatever moment, loses a place. (That is why redis-py's
         pools are not used: they open within the request, and their release waits for a lock.)
 Rule 3: a connection whose exchange did not end well is closed, never lent again: a reply cannot reach another caller.
-Rule 4: redis-py retries nothing. The deadline and the breaker are in `server`.
+Rule 4: nothing is retried here. The deadline and the breaker are in `server`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any
 
 from redis.asyncio.connection import Connection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from hashcache.stores.redis.address import Address
-
-
-class _TlsConnection(Connection):
-    """A connection over one context of ours, shared: redis-py's own would read the system's certificates each time."""
-
-    def __init__(self, *, tls: ssl.SSLContext, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._tls = tls
-
-    def _connection_arguments(self) -> Mapping[str, Any]:
-        return {**super()._connection_arguments(), "ssl": self._tls}
+from hashcache.stores.redis.dialing import dial
 
 
 class Connections:
@@ -44,7 +30,7 @@ class Connections:
     def __init__(self, address: Address, *, most: int, patience: timedelta) -> None:
         self._address = address
         self._most = most
-        self._patience = patience.total_seconds()
+        self._patience = patience
         self._idle: list[Connection] = []
         self._lent: set[Connection] = set()
         self._waiting: deque[asyncio.Future[Connection]] = deque()
@@ -136,7 +122,7 @@ class Connections:
     def _grow(self) -> None:
         """Open as many connections as are waited for, within bounds."""
         while len(self._openings) < len(self._waiting) and self._count() < self._most and not self._closed:
-            opening = asyncio.create_task(self._open())
+            opening = asyncio.create_task(dial(self._address, self._patience))
             self._openings.add(opening)
             opening.add_done_callback(self._opened)
 
@@ -164,16 +150,6 @@ class Connections:
     def _count(self) -> int:
         return len(self._idle) + len(self._lent) + len(self._openings)
 
-    async def _open(self) -> Connection:
-        connection = self._make()
-        try:
-            async with asyncio.timeout(self._patience):
-                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py left it untyped
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
-        return connection
-
     def _drop(self, connection: Connection) -> None:
         """Close *connection* without waiting (most often redis-py has done so already); its place is free."""
         if connection.is_connected:
@@ -181,23 +157,3 @@ class Connections:
             self._closings.add(closing)
             closing.add_done_callback(self._closings.discard)
         self._grow()
-
-    def _make(self) -> Connection:
-        address = self._address
-        arguments: dict[str, Any] = {
-            "host": address.host,
-            "port": address.port,
-            "db": address.database,
-            "username": address.username,
-            "password": address.password,
-            # RESP3 hides from 8.1.0 that the server closed an idle connection (redis-py issue 4252).
-            "protocol": 2,
-            "retry": Retry(NoBackoff(), 0),
-            # Deadlines are ours, on the whole of an exchange; this one bounds closing.
-            "socket_timeout": None,
-            "socket_connect_timeout": self._patience,
-            "socket_keepalive": True,
-            # Each CLIENT SETINFO would be one more command to pay for.
-            "driver_info": None,
-        }
-        return Connection(**arguments) if address.tls is None else _TlsConnection(tls=address.tls, **arguments)

@@ -10,6 +10,7 @@ Rule 4: the server may be absent at the start or go away later: verbs then raise
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,34 +22,40 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
+from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.redis.address import Address
 from hashcache.stores.redis.books import Books, decode
 from hashcache.stores.redis.catalogue import Catalogue
+from hashcache.stores.redis.channel import RedisChannel
 from hashcache.stores.redis.clock import ServerClock
+from hashcache.stores.redis.ledger import RedisLedger
 from hashcache.stores.redis.scripts import Script
 from hashcache.stores.redis.server import Server
-from hashcache.stores.sealing import Sealing
+from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 
 #: How long a forgotten key refuses purchases that were under way: longer than any of them takes.
 TOMBSTONE = timedelta(minutes=10)
 _MILLISECOND = timedelta(milliseconds=1)
-#: How often a commit is judged anew because something was cleared meanwhile.
+#: How often a commit is judged anew because something was cleared or kept meanwhile.
 _ATTEMPTS = 8
 _CLAIM = Script.load("claim")
 _RENEW = Script.load("renew")
 _RELEASE = Script.load("release")
 _COMMIT = Script.load("commit")
+_PROLONG = Script.load("prolong")
 _FORGET = Script.load("forget")
 
 
 class RedisStore:
     """
-    Store and Ledger on the server that *url* names (`redis://`, or `rediss://` with verified certificates).
+    Store and Ledger on the server that *url* names (`redis://`, or `rediss://` with verified certificates), with its
+    Channel in *channel*.
 
-    *connections*: the most that this process opens. *deadline*: how long a verb of a request may take, in all;
-    *patience*: opening a connection, and the verbs of administration. *ca_file*: the certificates that may vouch for
-    the server (PEM), instead of the system's. *most*: its memory in bytes, where it does not tell.
-    *clock* gives milliseconds since 1970 until the server has told its own; *monotonic* gives seconds.
+    *connections*: the most that this process opens, beside the channel's one. *deadline*: how long a verb of a
+    request may take, in all; *patience*: opening a connection, and the verbs of administration. *ca_file*: the
+    certificates that may vouch for the server (PEM), instead of the system's. *most*: its memory in bytes, where it
+    does not tell. *clock* gives milliseconds since 1970 until the server has told its own; *monotonic* gives seconds.
+    *pace* is the channel's; *chance*, from 0 to 1, keeps processes that lost the server from coming back all at once.
 
     Raises SettingsError for a URL or *ca_file* that cannot be used. Nothing is opened before `open`.
     """
@@ -66,6 +73,8 @@ class RedisStore:
         ca_file: str | None = None,
         most: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+        pace: Pace = PACE,
     ) -> None:
         self._names = names
         self._sealing = Sealing(names, envelope)
@@ -73,14 +82,26 @@ class RedisStore:
         self._patience = patience
         self._most = most
         self._clock = ServerClock(clock, monotonic)
+        address = Address.parse(url, ca_file)
         self._server = Server(
-            Address.parse(url, ca_file),
+            address,
             connections=connections,
             patience=patience,
             clock=self._clock,
             monotonic=monotonic,
         )
+        self.channel = RedisChannel(
+            address,
+            self._server,
+            names,
+            now=self.now,
+            monotonic=monotonic,
+            chance=chance,
+            patience=patience,
+            pace=pace,
+        )
         self._books = Books(self._server, names, patience)
+        self.ledger = RedisLedger(self._server, names, self._clock, patience)
         self._catalogue = Catalogue(self._server, names, self._sealing, patience, monotonic)
 
     def now(self) -> Instant:
@@ -92,7 +113,8 @@ class RedisStore:
         await self._server.open()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, the channel's too."""
+        await self.channel.close()
         await self._server.close()
 
     @property
@@ -127,32 +149,51 @@ class RedisStore:
 
     async def release(self, claim: Claim) -> None:
         """Give *claim* back if it is still ours."""
-        await self._server.ask(_RELEASE.call([self._names.claim(claim.key)], claim.token), within=self._deadline)
+        done = (self.channel.name, self.channel.done(claim.key))
+        call = _RELEASE.call([self._names.claim(claim.key)], claim.token, *done)
+        (released,) = await self._server.ask(call, within=self._deadline)
+        if released:
+            self.channel.sent()
 
     async def commit(self, claim: Claim, entry: Entry) -> bool:
         """
-        Keep *entry*; False as well when it has expired already or cannot be sealed. A foreign value is replaced.
+        Keep *entry*; False as well when its time is over already or it cannot be sealed. A foreign value is replaced.
 
-        One command, unless something was cleared since the claim: then the barrier is judged, here, and asked again.
+        One command, unless something was cleared since the claim, or a positive entry lies where a negative one should
+        go: then that is judged, here, and asked again.
         """
         sealed = self._sealing.seal(entry)
-        left = entry.expires - self.now()
+        left = entry.kept - self.now()
         if left <= 0 or sealed is None:
             await self.release(claim)
             return False
         records = [*self._records(entry.key), self._names.barrier]
-        judged = entry.sequence
+        done = (self.channel.name, self.channel.done(entry.key))
+        judged, dead = entry.sequence, b""
         for _ in range(_ATTEMPTS):
-            call = _COMMIT.call(records, claim.token, claim.tombstone, sealed, left, judged)
-            (kept,) = await self._server.ask(call, within=self._deadline)
-            if isinstance(kept, int):
-                return bool(kept)
-            barrier = decode(kept)
-            if barrier.refuses(entry):
+            call = _COMMIT.call(records, claim.token, claim.tombstone, sealed, left, judged, dead, *done)
+            (reply,) = await self._server.ask(call, within=self._deadline)
+            if isinstance(reply, int):
+                self.channel.sent()
+                return bool(reply)
+            there, record = reply if isinstance(reply, list) else (None, reply)
+            barrier = decode(record)
+            if barrier.refuses(entry) or self._sealing.lives(entry.key, there, now=self.now(), barrier=barrier):
                 await self.release(claim)
                 return False
-            judged = barrier.sequence
-        raise StoreUnavailable("the record of what was cleared is being changed all the time", reason="timeout")
+            judged, dead = barrier.sequence, there[MARK_FROM:MARK_TO] if there else dead
+        raise StoreUnavailable("what lies there is being changed all the time", reason="timeout")
+
+    async def prolong(self, entry: Entry, until: Instant) -> bool:
+        """Let *entry*, if it still lies there, live until *until*: one command."""
+        longer = prolonged(entry, until)
+        sealed = self._sealing.seal(longer)
+        if until <= self.now() or sealed is None:
+            return False
+        there = (MARK_FROM, MARK_TO - 1, mark(entry))
+        call = _PROLONG.call([self._names.entry(entry.key)], *there, sealed, longer.kept - self.now())
+        (lives,) = await self._server.ask(call, within=self._deadline)
+        return bool(lives)
 
     async def forget(self, keys: Sequence[Key]) -> int:
         """Remove the entries under *keys* and refuse the purchases under way: one act for each key."""
@@ -204,14 +245,6 @@ class RedisStore:
     def refused(self) -> int:
         """How many stored entries were refused."""
         return self._sealing.refused
-
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts*."""
-        await self._books.add(counts)
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
-        return await self._books.totals()
 
     def _records(self, key: Key) -> tuple[str, str, str]:
         return self._names.entry(key), self._names.claim(key), self._names.tombstone(key)

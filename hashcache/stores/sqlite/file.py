@@ -18,8 +18,8 @@ from hashcache.core.errors import SettingsError
 
 #: PRAGMA application_id: tells our files from other people's. Four letters, HCSH.
 APPLICATION = 0x48435348
-#: PRAGMA user_version: the version of schema.sql.
-VERSION = 1
+#: PRAGMA user_version: of how many of the schema's steps (schema_1.sql, ...) the tables are made.
+VERSION = 2
 #: A file up to this size is checked from end to end when it is opened; a larger one shows its damage later.
 _CHECKED_UP_TO = 64 * 1024 * 1024
 #: What every SQLite file begins with (sqlite.org/fileformat.html, section 1.3).
@@ -114,9 +114,11 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.execute("PRAGMA user_version").fetchone() == (0,):
-            for statement in _statements():
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for step in range(version + 1, VERSION + 1):
+            for statement in _statements(step):
                 connection.execute(statement)
+        if version < VERSION:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
@@ -127,8 +129,8 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     _recognise(connection, path)
 
 
-def _statements() -> list[str]:
-    """The statements of schema.sql; executescript would commit the transaction that they belong in."""
-    script = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+def _statements(step: int) -> list[str]:
+    """The statements of one step; executescript would commit the transaction that they belong in."""
+    script = resources.files(__package__).joinpath(f"schema_{step}.sql").read_text(encoding="utf-8")
     lines = (line for line in script.splitlines() if not line.startswith("--"))
     return [statement for statement in "\n".join(lines).split(";") if statement.strip()]

@@ -2,26 +2,31 @@
 The store in one SQLite file: what costs money survives a restart, and nothing else needs to be installed.
 
 Rule 1: each verb is one transaction; several processes on one machine may share the file.
-Rule 2: expired rows are as good as gone: no verb sees them, and each commit removes a bounded number of them.
+Rule 2: rows whose time is over are as good as gone: no verb sees them, and each commit removes a bounded number of
+        them.
 """
 
 from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from hashcache.core import barrier as barriers
 from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.content import Kind
 from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.envelope import LONGEST_HEAD, Envelope
-from hashcache.core.errors import EntryRefused, StoreUnavailable
+from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
-from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark
+from hashcache.stores.hearing import PACE, Pace
+from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
+from hashcache.stores.sqlite.books import Books, decode
+from hashcache.stores.sqlite.channel import SqliteChannel
+from hashcache.stores.sqlite.ledger import SqliteLedger
 from hashcache.stores.sqlite.transactions import Transactions
 
 #: How long a forgotten key refuses purchases that were under way: longer than any of them takes.
@@ -29,14 +34,17 @@ TOMBSTONE = timedelta(minutes=10)
 #: How many expired rows of a table one commit removes at most.
 _BATCH = 100
 _MILLISECOND = timedelta(milliseconds=1)
+#: Whether under this name lies the entry with this mark.
+_IS = f"name = ? AND substr(sealed, {MARK_FROM + 1}, {MARK_TO - MARK_FROM}) = ?"
 #: Sorts after every name that begins with a prefix.
 _LAST = "\U0010ffff"
 
 
 class SqliteStore:
     """
-    Store and Ledger in the file at *path*, which is made when it is absent. *clock* gives milliseconds since 1970;
-    all processes that share the file share the machine's.
+    Store and Ledger in the file at *path*, which is made when it is absent, with its Channel in *channel*. *clock*
+    gives milliseconds since 1970; all processes that share the file share the machine's. *monotonic*, in seconds, one
+    for all processes too, *poll*, how often it looks for notices, and *pace* are the channel's.
 
     Other than the port says, `open` raises SettingsError when the file cannot be used: a start must fail with a
     clear line rather than buy every answer again.
@@ -49,12 +57,19 @@ class SqliteStore:
         envelope: Envelope,
         clock: Callable[[], int],
         deadline: timedelta = timedelta(seconds=2),
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        poll: timedelta = timedelta(milliseconds=25),
+        pace: Pace = PACE,
     ) -> None:
         self._path = Path(path)
         self._names = names
         self._sealing = Sealing(names, envelope)
         self._clock = clock
         self._file = Transactions(self._path, deadline)
+        self._books = Books(self._file, names)
+        self.channel = SqliteChannel(self._file, names, now=self.now, monotonic=monotonic, poll=poll, pace=pace)
+        self.ledger = SqliteLedger(self._file, names, clock)
 
     def now(self) -> Instant:
         """The clock's time."""
@@ -65,7 +80,8 @@ class SqliteStore:
         await self._file.open()
 
     async def close(self) -> None:
-        """Close the file."""
+        """Close the channel and the file."""
+        await self.channel.close()
         await self._file.close()
 
     async def read(self, keys: Sequence[Key]) -> Reading:
@@ -74,13 +90,13 @@ class SqliteStore:
 
         def work(file: sqlite3.Connection) -> tuple[list[tuple[bytes | None, bool]], bytes | None]:
             found = [(self._sealed(file, key, now), self._holder(file, key, now) is not None) for key in keys]
-            return found, self._record(file)
+            return found, self._books.record(file)
 
         found, record = await self._file.read(work)
         slots = (
             Slot(self._sealing.open(key, sealed), claimed) for key, (sealed, claimed) in zip(keys, found, strict=True)
         )
-        return Reading(tuple(slots), _decode(record))
+        return Reading(tuple(slots), decode(record))
 
     async def claim(self, key: Key, token: str, lease: timedelta) -> Bid:
         """Claim *key* unless somebody else holds it."""
@@ -94,11 +110,11 @@ class SqliteStore:
             else:
                 row = (self._names.claim(key), token, now + lease // _MILLISECOND)
                 file.execute("INSERT OR REPLACE INTO claims (name, token, until) VALUES (?, ?, ?)", row)
-            return held, self._tombstone(file, key, now), self._sealed(file, key, now), self._record(file)
+            return held, self._tombstone(file, key, now), self._sealed(file, key, now), self._books.record(file)
 
         held, tombstone, sealed, record = await self._file.write(work)
         claim = None if held else Claim(key, token, tombstone)
-        return Bid(claim, held * _MILLISECOND, self._sealing.open(key, sealed), _decode(record))
+        return Bid(claim, held * _MILLISECOND, self._sealing.open(key, sealed), decode(record))
 
     async def renew(self, claim: Claim, lease: timedelta) -> bool:
         """Hold *claim* for *lease* from now."""
@@ -109,24 +125,46 @@ class SqliteStore:
 
     async def release(self, claim: Claim) -> None:
         """Give *claim* back if it is still ours."""
-        await self._file.write(lambda file: self._give_back(file, claim))
+        done = self.channel.done(claim.key)
+
+        def work(file: sqlite3.Connection) -> bool:
+            released = self._give_back(file, claim)
+            if released:
+                self.channel.leave(file, done)
+            return released
+
+        if await self._file.write(work):
+            self.channel.sent()
 
     async def commit(self, claim: Claim, entry: Entry) -> bool:
-        """Keep *entry*; False as well when it has expired already or cannot be sealed."""
+        """Keep *entry*; False as well when its time is over already or it cannot be sealed."""
         now = self.now()
         sealed = self._sealing.seal(entry)
-        row = (self._names.entry(entry.key), entry.label.kind, entry.expires, sealed)
+        done = self.channel.done(entry.key)
+        row = (self._names.entry(entry.key), entry.label.kind, entry.kept, sealed)
 
         def work(file: sqlite3.Connection) -> bool:
             self._give_back(file, claim)
-            forgotten = self._tombstone(file, claim.key, now) not in ("", claim.tombstone)
-            if forgotten or _decode(self._record(file)).refuses(entry) or entry.expires <= now or not sealed:
+            self.channel.leave(file, done)
+            if entry.kept <= now or not sealed or self._refuses(file, claim, entry, now):
                 return False
             file.execute("INSERT OR REPLACE INTO entries (name, kind, expires, sealed) VALUES (?, ?, ?, ?)", row)
             _drop_expired(file, now)
             return True
 
-        return await self._file.write(work)
+        kept = await self._file.write(work)
+        self.channel.sent()
+        return kept
+
+    async def prolong(self, entry: Entry, until: Instant) -> bool:
+        """Let *entry*, if it still lies there, live until *until*."""
+        now, longer = self.now(), prolonged(entry, until)
+        sealed = self._sealing.seal(longer)
+        if until <= now or sealed is None:
+            return False
+        sql = f"UPDATE entries SET sealed = ?, expires = ? WHERE {_IS} AND expires > ?"  # noqa: S608 - words of ours
+        row = (sealed, longer.kept, self._names.entry(entry.key), mark(entry), now)
+        return await self._file.write(lambda file: file.execute(sql, row).rowcount == 1)
 
     async def forget(self, keys: Sequence[Key]) -> int:
         """Remove the entries under *keys* and refuse the purchases under way."""
@@ -147,16 +185,16 @@ class SqliteStore:
 
     async def barrier(self) -> Barrier:
         """The barrier in force."""
-        return _decode(await self._file.read(self._record))
+        return await self._books.barrier()
 
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
         """Raise the barrier."""
         now = self.now()
-        return await self._change(lambda barrier: barrier.raised(selector, now=now, reason=reason))
+        return await self._books.change(lambda barrier: barrier.raised(selector, now=now, reason=reason))
 
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
         """Note how far a sweep is."""
-        await self._change(lambda barrier: barrier.progressed(sequence, deleted=deleted, swept=swept))
+        await self._books.change(lambda barrier: barrier.progressed(sequence, deleted=deleted, swept=swept))
 
     async def scan(self, cursor: str | None, limit: int) -> Page:
         """Heads in the order of their names; the cursor is the last name seen."""
@@ -172,7 +210,7 @@ class SqliteStore:
 
     async def remove(self, heads: Sequence[Head]) -> int:
         """Remove the entries that are still the ones that *heads* describe."""
-        sql = f"DELETE FROM entries WHERE name = ? AND substr(sealed, {MARK_FROM + 1}, {MARK_TO - MARK_FROM}) = ?"  # noqa: S608 - numbers of ours
+        sql = f"DELETE FROM entries WHERE {_IS}"  # noqa: S608 - words of ours
         rows = [(self._names.entry(head.key), mark(head)) for head in heads]
         return await self._file.write(lambda file: sum(file.execute(sql, row).rowcount for row in rows))
 
@@ -189,38 +227,7 @@ class SqliteStore:
         """How many stored entries were refused."""
         return self._sealing.refused
 
-    async def add(self, counts: Mapping[str, int]) -> None:
-        """Add *counts*."""
-        rows = [(self._names.counters, counter, count) for counter, count in counts.items()]
-        sql = (
-            "INSERT INTO counters (book, counter, total) VALUES (?, ?, ?)"
-            " ON CONFLICT (book, counter) DO UPDATE SET total = total + excluded.total"
-        )
-
-        def work(file: sqlite3.Connection) -> None:
-            file.executemany(sql, rows)
-
-        await self._file.write(work)
-
-    async def totals(self) -> Mapping[str, int]:
-        """All counters."""
-        sql = "SELECT counter, total FROM counters WHERE book = ?"
-        return dict(await self._file.read(lambda file: file.execute(sql, (self._names.counters,)).fetchall()))
-
-    async def _change(self, change: Callable[[Barrier], Barrier]) -> Barrier:
-        def work(file: sqlite3.Connection) -> Barrier:
-            changed = change(_decode(self._record(file)))
-            row = (self._names.barrier, barriers.encode(changed))
-            file.execute("INSERT OR REPLACE INTO barriers (name, record) VALUES (?, ?)", row)
-            return changed
-
-        return await self._file.write(work)
-
     # What follows runs inside a transaction.
-
-    def _record(self, file: sqlite3.Connection) -> bytes | None:
-        row = file.execute("SELECT record FROM barriers WHERE name = ?", (self._names.barrier,)).fetchone()
-        return row[0] if row else None
 
     def _sealed(self, file: sqlite3.Connection, key: Key, now: int) -> bytes | None:
         sql = "SELECT CAST(sealed AS BLOB) FROM entries WHERE name = ? AND expires > ?"
@@ -237,9 +244,18 @@ class SqliteStore:
         row = file.execute(sql, (self._names.tombstone(key), now)).fetchone()
         return row[0] if row else ""
 
-    def _give_back(self, file: sqlite3.Connection, claim: Claim) -> None:
+    def _give_back(self, file: sqlite3.Connection, claim: Claim) -> bool:
         row = (self._names.claim(claim.key), claim.token)
-        file.execute("DELETE FROM claims WHERE name = ? AND token = ?", row)
+        return file.execute("DELETE FROM claims WHERE name = ? AND token = ?", row).rowcount == 1
+
+    def _refuses(self, file: sqlite3.Connection, claim: Claim, entry: Entry, now: Instant) -> bool:
+        """Whether *entry* is forgotten or forbidden, or negative where an answer lives."""
+        barrier = decode(self._books.record(file))
+        forgotten = self._tombstone(file, claim.key, now) not in ("", claim.tombstone)
+        if forgotten or barrier.refuses(entry):
+            return True
+        there = self._sealed(file, entry.key, now) if entry.error else None
+        return self._sealing.lives(entry.key, there, now=now, barrier=barrier)
 
     def _figures(self, file: sqlite3.Connection) -> tuple[int, Mapping[str, int]]:
         pages, free, size = (
@@ -255,11 +271,3 @@ def _drop_expired(file: sqlite3.Connection, now: int) -> None:
     for table, column in (("entries", "expires"), ("claims", "until"), ("tombstones", "until")):
         sql = f"DELETE FROM {table} WHERE name IN (SELECT name FROM {table} WHERE {column} <= ? LIMIT {_BATCH})"  # noqa: S608 - words of ours
         file.execute(sql, (now,))
-
-
-def _decode(record: bytes | None) -> Barrier:
-    """The barrier that *record* holds. Without knowing it nothing may be served: then the store is away."""
-    try:
-        return barriers.decode(record)
-    except EntryRefused:
-        raise StoreUnavailable("the record of what was cleared cannot be read", reason="damaged") from None

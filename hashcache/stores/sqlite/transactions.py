@@ -64,11 +64,18 @@ class Transactions:
 
     async def read(self, work: Work[T]) -> T:
         """What *work* reads, all of it at one moment. Raises StoreUnavailable."""
-        return await self._run(work, "BEGIN")
+        return await self._run(lambda: self._transact(work, "BEGIN", None))
 
-    async def write(self, work: Work[T]) -> T:
-        """What *work* answers, once all or none of it is kept. Raises StoreUnavailable."""
-        return await self._run(work, "BEGIN IMMEDIATE")
+    async def write(self, work: Work[T], *, patience: timedelta | None = None) -> T:
+        """
+        What *work* answers, once all or none of it is kept; *patience*: how long to wait for others who write.
+        Raises StoreUnavailable.
+        """
+        return await self._run(lambda: self._transact(work, "BEGIN IMMEDIATE", patience))
+
+    async def look(self, work: Work[T]) -> T:
+        """What *work* reads without a transaction, each statement at a moment of its own. Raises StoreUnavailable."""
+        return await self._run(lambda: self._attempt(work))
 
     async def close(self) -> None:
         """Close the file and let the thread end. Safe to call twice."""
@@ -79,9 +86,9 @@ class Transactions:
         self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Work[T], begin: str) -> T:
+    async def _run(self, call: Callable[[], T]) -> T:
         try:
-            return await self._within_deadline(lambda: self._transact(work, begin))
+            return await self._within_deadline(call)
         except SettingsError as error:
             raise StoreUnavailable(str(error), reason="damaged") from None
         except sqlite3.Error as error:
@@ -112,16 +119,33 @@ class Transactions:
             self._connection.close()
             self._connection = None
 
-    def _transact(self, work: Work[T], begin: str) -> T:
-        connection = self._open()
-        try:
-            connection.execute(begin)
+    def _transact(self, work: Work[T], begin: str, patience: timedelta | None) -> T:
+        def whole(connection: sqlite3.Connection) -> T:
+            self._begin(connection, begin, patience)
             answer = work(connection)
             connection.execute("COMMIT")
+            return answer
+
+        return self._attempt(whole)
+
+    def _begin(self, connection: sqlite3.Connection, begin: str, patience: timedelta | None) -> None:
+        if patience is None:
+            connection.execute(begin)
+            return
+        (usual,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {patience // timedelta(milliseconds=1)}")
+        try:
+            connection.execute(begin)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {usual}")
+
+    def _attempt(self, work: Work[T]) -> T:
+        connection = self._open()
+        try:
+            return work(connection)
         except BaseException as error:
             self._recover(error)
             raise
-        return answer
 
     def _recover(self, error: BaseException) -> None:
         """Leave no transaction open; drop a connection that may be worth nothing."""

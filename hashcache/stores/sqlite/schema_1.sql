@@ -1,6 +1,8 @@
--- Version 1. Instants are milliseconds since 1970. Names are physical: one file may serve several environments.
+-- Step 1. A step that was released never changes: what is new goes into the next one.
+-- Instants are milliseconds since 1970. Names are physical: one file may serve several environments.
 
--- Sealed entries (core/envelope.py). kind repeats what the envelope says, to count by it.
+-- Sealed entries (core/envelope.py). kind repeats what the envelope says, to count by it. expires: until when the
+-- row is kept, which may be longer than the entry is fresh.
 CREATE TABLE entries (
     name    TEXT    NOT NULL PRIMARY KEY,
     kind    TEXT    NOT NULL,

@@ -1,0 +1,293 @@
+"""
+One flight's way: look in the store, claim, buy, keep.
+
+Rule 1: a load starts only under a claim, or while the store is away: then at most one per key and process.
+Rule 2: the store is looked at again with the claim in hand: somebody may have bought between look and claim.
+Rule 3: an entry carries the barrier's sequence read with its claim, so what was cleared meanwhile is dead.
+Rule 4: a store that is away never fails a request; what it should have kept is kept near, and brought to it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic
+
+from hashcache.core.barrier import Barrier
+from hashcache.core.entry import EPOCH, Entry, Instant
+from hashcache.core.errors import Stopping, StoreUnavailable
+from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge, lifetime
+from hashcache.core.outcome import Level, Outcome, Status
+from hashcache.core.policy import Policy
+from hashcache.engine.claims import OLDEST, held, release
+from hashcache.engine.flights import Flight
+from hashcache.engine.load import Load, Loaded, LoadFailed
+from hashcache.engine.owed import Owed
+from hashcache.engine.view import View
+from hashcache.engine.waiting import Wakes
+from hashcache.ports import Claim, Store
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """
+    What one flight is to find: an answer bought not before *not_before*, searched since *began* (monotonic).
+    *background*: nobody waits for it, so a stale answer will not do.
+    """
+
+    flight: Flight
+    policy: Policy
+    load: Load
+    not_before: Instant
+    began: float
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """
+    The right to buy: under *claim* (None: the store is away), because of *cause*, as of *barrier*.
+
+    *generation* is the view's when the right was asked for, *at* the store's time; *before* the answer that will be
+    replaced, *fallback* the one that may be served if buying fails.
+    """
+
+    claim: Claim | None
+    barrier: Barrier
+    cause: Cause
+    generation: int
+    at: Instant
+    before: Entry | None = None
+    fallback: Entry | None = None
+
+
+class Search:
+    """How flights find answers. *token* names attempts, *chance* draws from [0, 1)."""
+
+    def __init__(
+        self,
+        store: Store,
+        view: View,
+        owed: Owed,
+        wakes: Wakes,
+        *,
+        token: Callable[[], str],
+        chance: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._view = view
+        self._wakes = wakes
+        self._token = token
+        self._chance = chance
+        self._owed = owed
+        self.stopping = False
+
+    async def fly(self, ask: Ask) -> Outcome:
+        """
+        The outcome of *ask*. Its load is closed by whoever asks.
+
+        Raises:
+            LoadFailed: there is none, now or as remembered. Stopping: it would have to be bought.
+            StoreUnavailable: the store is away and nobody waits for this flight.
+        """
+        try:
+            found = await self._look(ask)
+            return found if isinstance(found, Outcome) else await self._buy(ask, found)
+        finally:
+            self._wakes.wake(ask.flight.key.logical)
+
+    async def _look(self, ask: Ask) -> Outcome | _Grant:
+        """The answer that is there, or the right to buy it."""
+        try:
+            return await self._from_store(ask)
+        except StoreUnavailable as away:
+            self._view.lost(away)
+            cause = Cause.REFRESH if ask.not_before > EPOCH else Cause.NEW
+            verdict = self._judge(ask, self._view.near.get(ask.flight.key), self._view.barrier)
+            if isinstance(verdict, Fresh):
+                return self._served(ask, verdict.entry, Level.NEAR)
+            if ask.background:
+                raise  # what is refreshed is there: nobody needs it so much as to buy without a claim
+            return _Grant(None, self._view.barrier, cause, self._view.generation, self._store.now())
+
+    async def _from_store(self, ask: Ask) -> Outcome | _Grant:
+        if ask.not_before > EPOCH:
+            return await self._claimed(ask, Missing(Cause.REFRESH))
+        generation = self._view.generation
+        reading = await self._store.read([ask.flight.key])
+        self._view.saw(reading.barrier)
+        entry = reading.slots[0].entry
+        match self._judge(ask, entry, reading.barrier):
+            case Fresh(entry):
+                self._view.keep(entry, generation)
+                return self._served(ask, entry, Level.STORE)
+            case Stale(entry):
+                return self._served(ask, entry, Level.STORE, status=Status.STALE)
+            case Missing() as missing:
+                return await self._claimed(ask, missing)
+
+    async def _claimed(self, ask: Ask, missing: Missing) -> Outcome | _Grant:
+        """Get the claim, or wait until somebody else has bought."""
+        token = self._token()
+        pause = ask.policy.poll
+        waited = False
+        while True:
+            if self.stopping:
+                raise Stopping("this process takes no new work")
+            generation, asked = self._view.generation, self._store.now()
+            bid = await self._store.claim(ask.flight.key, token, ask.policy.lease)
+            self._view.saw(bid.barrier)
+            # Look again: somebody may have stored between our look and our claim, or while we waited for theirs.
+            #   A: miss, claim, buy, commit          B: miss ..., claim  <- we are B
+            try:
+                verdict = self._judge(ask, bid.entry, bid.barrier)
+            except LoadFailed:
+                await release(self._store, bid.claim)
+                raise
+            if isinstance(verdict, Fresh):
+                await release(self._store, bid.claim)
+                self._view.keep(verdict.entry, generation)
+                hit = self._served(ask, verdict.entry, Level.STORE)
+                return replace(hit, status=Status.MISS, cause=missing.cause, collapsed=True) if waited else hit
+            if bid.claim is not None:
+                fallback = verdict.fallback if isinstance(verdict, Missing) else verdict.entry
+                return _Grant(bid.claim, bid.barrier, missing.cause, generation, asked, bid.entry, fallback)
+            waited = True
+            await self._wakes.wait(ask.flight.key.logical, min(bid.held, pause))
+            pause = min(pause * 2, ask.policy.longest_poll)
+
+    async def _buy(self, ask: Ask, grant: _Grant) -> Outcome:
+        """Load, and keep what came."""
+        if self.stopping and grant.claim is None:
+            raise Stopping("this process takes no new work")
+        began = monotonic()
+        try:
+            async with held(self._store, grant.claim, ask.policy) as tenure:
+                loaded = await self._load(ask, grant)
+        except LoadFailed:
+            if grant.fallback is None:
+                raise
+            stale = self._served(ask, grant.fallback, Level.STORE, status=Status.STALE)
+            return replace(stale, cause=grant.cause)
+        bought = monotonic() - began
+        entry = self._entry(ask, grant, loaded, took=bought)
+        stored = False
+        if loaded.keep and ask.flight.keep:
+            stored = await self._keep(entry, grant)
+        else:
+            await release(self._store, grant.claim)
+        return Outcome(
+            entry=entry,
+            status=Status.MISS,
+            level=Level.SOURCE,
+            at=entry.created,
+            cause=grant.cause,
+            stored=stored,
+            store_away=grant.claim is None,
+            duplicate=tenure.lost and stored,
+            looked=(began - ask.began) * 1000,
+            bought=bought * 1000,
+        )
+
+    async def _load(self, ask: Ask, grant: _Grant) -> Loaded:
+        """Buy; a failure that the policy remembers is kept before it is raised."""
+        try:
+            return await ask.load(grant.claim.token if grant.claim else self._token())
+        except LoadFailed as failed:
+            remembered = ask.policy.negatives.get(failed.kind)
+            # Behind the back of a refresh the old answer still serves: a negative entry would take its place.
+            if remembered is not None and ask.flight.keep and grant.fallback is None and not ask.background:
+                await self._remember(ask, grant, failed, remembered.life)
+            raise
+
+    async def _remember(self, ask: Ask, grant: _Grant, failed: LoadFailed, life: Callable[[int], timedelta]) -> None:
+        failures = (grant.before.failures if grant.before is not None and grant.before.error else 0) + 1
+        now = self._store.now()
+        entry = Entry(
+            key=ask.flight.key,
+            label=ask.flight.label,
+            payload=failed.payload,
+            sequence=grant.barrier.sequence,
+            created=now,
+            expires=Instant(now + life(failures) // _MILLISECOND),
+            # Kept longer than it counts, so that the next failure is known to be the next.
+            kept=Instant(now + 2 * life(failures + 1) // _MILLISECOND),
+            error=failed.kind,
+            failures=failures,
+        )
+        if grant.claim is not None and not self._too_old(grant):
+            try:
+                await self._store.commit(grant.claim, entry)
+            except StoreUnavailable as away:
+                self._view.lost(away)
+
+    def _entry(self, ask: Ask, grant: _Grant, loaded: Loaded, *, took: float) -> Entry:
+        now = self._store.now()
+        life = lifetime(ask.policy, chance=self._chance(), before=grant.before, payload=loaded.payload)
+        expires = now + life // _MILLISECOND
+        return Entry(
+            key=ask.flight.key,
+            label=ask.flight.label,
+            payload=loaded.payload,
+            sequence=grant.barrier.sequence,
+            created=now,
+            expires=Instant(expires),
+            price=loaded.price,
+            kept=Instant(expires + ask.policy.stale // _MILLISECOND),
+            took=int(took * 1000),
+        )
+
+    async def _keep(self, entry: Entry, grant: _Grant) -> bool:
+        """Commit *entry*; whether the store keeps it. What a store that is away cannot keep it is owed."""
+        if self._too_old(grant):
+            return False
+        claim = grant.claim
+        try:
+            if claim is not None:
+                stored = await self._store.commit(claim, entry)
+                if stored:
+                    self._view.keep(entry, grant.generation)
+                return stored
+        except StoreUnavailable as away:
+            self._view.lost(away)
+        self._view.keep(entry, grant.generation)
+        self._owed.add(claim or Claim(entry.key, self._token(), ""), entry, since=grant.at)
+        return False
+
+    def _too_old(self, grant: _Grant) -> bool:
+        """Whether nobody could tell any more that what is bought under *grant* was forgotten meanwhile."""
+        return self._store.now() - grant.at >= OLDEST // _MILLISECOND
+
+    def _judge(self, ask: Ask, entry: Entry | None, barrier: Barrier) -> Fresh | Stale | Missing:
+        """What *entry* permits now; raises LoadFailed for the memory of a failure."""
+        policy = ask.policy
+        now = self._store.now()
+        verdict = judge(
+            entry,
+            now=now,
+            barrier=barrier,
+            not_before=ask.not_before,
+            stale_while_revalidate=timedelta(0) if ask.background else policy.stale_while_revalidate,
+            stale_if_error=policy.stale_if_error,
+        )
+        if isinstance(verdict, Fresh) and verdict.entry.error:
+            raise remembered(verdict.entry, now)
+        return verdict
+
+    def _served(self, ask: Ask, entry: Entry, level: Level, *, status: Status = Status.HIT) -> Outcome:
+        return Outcome(
+            entry=entry,
+            status=status,
+            level=level,
+            at=self._store.now(),
+            store_away=self._view.store_away,
+            looked=(monotonic() - ask.began) * 1000,
+        )
+
+
+def remembered(entry: Entry, now: Instant) -> LoadFailed:
+    """The failure that a negative *entry* remembers."""
+    return LoadFailed(entry.error, entry.payload, remembered=True, retry_after=max(0, entry.expires - now) / 1000)

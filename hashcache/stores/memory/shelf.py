@@ -1,0 +1,137 @@
+"""
+What the ends of one memory store share.
+
+Rule 1: bounded in bytes; the least recently read or written entry is evicted first, and counted.
+Rule 2: what is not to be kept any longer is dropped before anything is evicted.
+Rule 3: claims and tombstones are as few as are alive: each new one drops the oldest that ended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from heapq import nsmallest
+
+from hashcache.core.barrier import NONE, Barrier
+from hashcache.core.key import Key
+from hashcache.stores.ledger import MemoryLedger
+from hashcache.stores.memory.channel import Hub
+
+#: What an entry costs beside its bytes and its name: objects and the dictionary's row.
+_OVERHEAD = 256
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An entry as it is kept, the *kind* that it was labelled with, and until when it is kept."""
+
+    raw: bytes
+    kind: str
+    until: int
+
+
+class Shelf:
+    """Sealed entries under their physical names, *most* bytes in all. *clock* gives milliseconds since 1970."""
+
+    def __init__(self, clock: Callable[[], int], most: int) -> None:
+        self.most = most
+        self.used = 0
+        self.evicted = 0
+        self._clock = clock
+        self._entries: OrderedDict[str, Sealed] = OrderedDict()
+
+    def find(self, name: str) -> Sealed | None:
+        """What lies under *name*, unless its time is over."""
+        sealed = self._entries.get(name)
+        return sealed if sealed is not None and sealed.until > self._clock() else None
+
+    def touch(self, name: str) -> None:
+        """Note that what lies under *name* was read."""
+        self._entries.move_to_end(name)
+
+    def put(self, name: str, sealed: Sealed) -> bool:
+        """Keep *sealed*; False when it is larger than the whole shelf."""
+        self.drop(name)
+        self._entries[name] = sealed
+        self.used += self._cost(name)
+        if self.used > self.most:
+            self.drop_ended()
+        while self.used > self.most:
+            self.drop(next(iter(self._entries)))
+            self.evicted += 1
+        return name in self._entries
+
+    def drop(self, name: str) -> None:
+        """Remove what lies under *name*, if anything does."""
+        if name in self._entries:
+            self.used -= self._cost(name)
+            del self._entries[name]
+
+    def drop_ended(self) -> None:
+        """Remove what is not to be kept any longer."""
+        now = self._clock()
+        for name in [name for name, sealed in self._entries.items() if sealed.until <= now]:
+            self.drop(name)
+
+    def after(self, name: str, limit: int) -> list[str]:
+        """The next names in their order, at most *limit*."""
+        now = self._clock()
+        return nsmallest(limit, (one for one, sealed in self._entries.items() if sealed.until > now and one > name))
+
+    def kinds(self) -> Counter[str]:
+        """How many entries of each kind there are."""
+        return Counter(sealed.kind for sealed in self._entries.values())
+
+    def _cost(self, name: str) -> int:
+        return len(name) + len(self._entries[name].raw) + _OVERHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A claim's token or a tombstone's value, and when it ends."""
+
+    text: str
+    until: int
+
+
+class Words:
+    """Words that end by themselves, one for a key."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._words: dict[Key, Word] = {}
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def find(self, key: Key) -> Word | None:
+        """The word for *key*, while it lives."""
+        word = self._words.get(key)
+        return word if word is not None and word.until > self._clock() else None
+
+    def keep(self, key: Key, text: str, life: timedelta) -> None:
+        """Keep *text* for *key* from now on for *life*."""
+        now = self._clock()
+        self._words.pop(key, None)
+        self._words[key] = Word(text, now + life // _MILLISECOND)
+        while (oldest := next(iter(self._words))) != key and self._words[oldest].until <= now:
+            del self._words[oldest]
+
+    def drop(self, key: Key) -> None:
+        """Remove the word for *key*, if there is one."""
+        self._words.pop(key, None)
+
+
+class Shared:
+    """Everything that the ends of one memory store have in common."""
+
+    def __init__(self, clock: Callable[[], int], most: int) -> None:
+        self.shelf = Shelf(clock, most)
+        self.claims = Words(clock)
+        self.tombstones = Words(clock)
+        self.barrier: Barrier = NONE
+        self.ledger = MemoryLedger(clock)
+        self.hub = Hub()
