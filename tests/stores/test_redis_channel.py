@@ -432,7 +432,7 @@ async def bought(store: RedisStore) -> None:
 
 
 async def test_a_miss_is_four_commands_and_a_hit_one(valkey: Valkey) -> None:
-    """The notice travels inside the script; who counts the commands in scripts too, as Upstash does, counts fourteen."""
+    """The notice travels in the script; who counts the commands in scripts too, as Upstash does, counts fourteen."""
     quiet = Pace(pulse=timedelta(hours=1), window=timedelta(hours=2))
     async with connected(valkey.url, pace=quiet) as store, connected(valkey.url, pace=quiet) as other:
         ear = await Ear.at(other.channel)
