@@ -23,7 +23,10 @@ from tests.harness.signatory import Signatory
 from tests.harness.vendor import ScriptedVendor
 from tests.system.conftest import Services
 
-pytestmark = [pytest.mark.prove, pytest.mark.timeout(150)]  # it moves some gigabyte; a few seconds where nobody else works
+pytestmark = [
+    pytest.mark.prove,
+    pytest.mark.timeout(150),
+]  # it moves some gigabyte; a few seconds where nobody else works
 
 PAGE = "/api/analyze"
 MB = 1_000_000
