@@ -23,9 +23,9 @@ from hashcache.ports import Store
 
 #: How many entries one step of a count reads.
 PAGE = 500
-#: How many entries one step of a sweep reads and removes. 25 keep a Redis server busy for some 0.2 ms, which 99 of 100
-#: other commands do not notice; 100 for 0.7 ms, which makes them five times slower (tests/prove/test_million.py).
-STEP = 25
+#: How many entries one step of a sweep reads and removes: 10 keep a Redis server busy for some 0.1 ms at a time, and 99
+#: of 100 GETs of others notice nothing; 25 make them twice as slow, 100 six times (tests/prove/test_million.py).
+STEP = 10
 #: How often the progress of a sweep is noted, and a step that failed is tried again, in seconds.
 _NOTED = _AGAIN = 1.0
 #: How long whoever clears waits for the keys to be gone before he is told to ask again.

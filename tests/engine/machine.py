@@ -250,7 +250,12 @@ class Fleet:
         self._go_on()
 
     def sleep(self, duration: timedelta) -> None:
-        """All processes are frozen for *duration*: nothing is renewed."""
+        """
+        All processes are frozen for *duration*: nothing is renewed. Not for long while a command is on its way to the
+        store: the engine gives up what is too old when it sends it, and no store can tell that it is older by now.
+        """
+        if any(member.store.stuck for member in self.members):
+            duration = min(duration, timedelta(seconds=30))
         self._slept += duration // timedelta(milliseconds=1)
         self.model.jumped = self.model.tick()
         self._go_on()

@@ -20,7 +20,7 @@ from tests.engine.conftest import LABEL, key_of
 from tests.harness.away import CutOff
 from tests.harness.clock import HandClock
 from tests.harness.loads import Shop
-from tests.harness.turns import until_waiting
+from tests.harness.turns import until, until_waiting
 
 POLICY = Policy(ttl=timedelta(days=7), poll=timedelta(milliseconds=1), longest_poll=timedelta(milliseconds=5))
 ALL = Selector(pattern="*")
@@ -241,6 +241,25 @@ async def test_a_clear_whose_sweep_loses_the_store_is_a_clear(cache: Cache, shop
     assert await Invalidations(cache).invalidate(ALL, reason="") == Cleared(1, 0, done=False)
     store.away = False
     assert (await cache.look([key_of()])).outcome is None
+
+
+async def test_a_sweep_goes_on_when_the_store_is_back(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """A store that is away for a moment does not end a sweep: the keys go in the same process, unasked."""
+    await ask(cache, shop)
+    invalidations = Invalidations(cache)
+
+    async def cut_off() -> None:
+        store.away = True
+
+    store.before["scan"] = cut_off
+    cleared = await invalidations.invalidate(ALL, reason="", within=timedelta(0))
+    assert not cleared.done
+    await until(lambda: store.away)
+    store.away = False
+    await invalidations.settled()
+    found = await invalidations.find(cleared.sequence or 0)
+    assert found is not None
+    assert (found.deleted, found.swept) == (1, True)
 
 
 async def test_a_clear_that_outlasts_its_process_is_told_as_not_done(cache: Cache, shop: Shop, store: CutOff) -> None:

@@ -187,9 +187,9 @@ def test_what_is_promised_holds_whatever_happens() -> None:
 @pytest.mark.prove
 @pytest.mark.timeout(_MINUTES * 60 + 600)
 def test_what_is_promised_holds_for_long() -> None:
-    """Nor do as many steps as there is time for, in longer and longer lives of a fleet."""
+    """Nor do as many steps as there is time for, in short and long lives of a fleet."""
     over = time.monotonic() + _MINUTES * 60
     steps = 30
     while time.monotonic() < over:
-        run_state_machine_as_test(Machine, settings=settings(_STEADY, max_examples=100, stateful_step_count=steps))
-        steps = min(steps * 2, 240)
+        run_state_machine_as_test(Machine, settings=settings(_STEADY, max_examples=20, stateful_step_count=steps))
+        steps = 30 if steps == 240 else steps * 2

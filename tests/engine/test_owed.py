@@ -15,7 +15,7 @@ from tests.harness.clock import HandClock
 
 async def test_the_oldest_are_given_up_first(store: CutOff, clock: HandClock) -> None:
     """As many as it holds are brought; what was owed anew counts as new."""
-    owed = Owed(store)  # type: ignore[arg-type]  # it passes every verb on to the store it wraps
+    owed = Owed(store)
     now = Instant(clock())
     for number in (*range(MOST), 0, MOST):
         entry = Entry(key_of(number), LABEL, b"", 0, now, Instant(now + 60_000))
@@ -28,7 +28,7 @@ async def test_the_oldest_are_given_up_first(store: CutOff, clock: HandClock) ->
 
 async def test_what_cannot_be_brought_at_the_end_is_counted(store: CutOff, clock: HandClock) -> None:
     """It was paid for, and nobody will have it."""
-    owed = Owed(store)  # type: ignore[arg-type]  # it passes every verb on to the store it wraps
+    owed = Owed(store)
     now = Instant(clock())
     store.away = True
     owed.add(Claim(key_of(), "token", ""), Entry(key_of(), LABEL, b"", 0, now, Instant(now + 60_000)), since=now)
@@ -69,3 +69,22 @@ def test_what_is_there_already_is_not_stored_again(fleet: Fleet, one: Member) ->
     fleet.heal_store(one)
     fleet.look(one, [QUESTIONS[1]])
     assert (len(one.cache.owed), one.store.calls["commit"]) == (0, 1)
+
+
+def test_what_is_owed_anew_while_the_older_answer_is_brought_is_brought_too(
+    fleet: Fleet, one: Member, two: Member
+) -> None:
+    """The debt that is settled is the older one."""
+    fleet.break_store(one, Fault.AWAY)
+    fleet.ask(one, QUESTIONS[0])
+    fleet.end(0, "ok")
+    fleet.break_store(one, Fault.SLOW_REPLIES)
+    fleet.pass_time(timedelta(seconds=1))
+    fleet.break_store(one, Fault.AWAY)
+    fleet.ask(one, QUESTIONS[0], refresh=True)
+    fleet.end(0, "ok")
+    fleet.heal_store(one)
+    fleet.look(one, [QUESTIONS[1]])
+    fleet.ask(two, QUESTIONS[0])
+    assert fleet.given().entry.payload == fleet.model.purchases[1].payload
+    assert fleet.bought == 2

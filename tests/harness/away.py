@@ -8,7 +8,7 @@ its reply does, until `go_on`, or until it has taken too long and raises; what w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum, auto
 from typing import Any
 
@@ -18,6 +18,8 @@ from hashcache.ports import Store
 
 #: After so many seconds a verb raises.
 TOO_LONG = 0.25
+#: After so many seconds a verb that was late is lost for good.
+LOST = 60.0
 _VERBS = frozenset(
     {
         "read",
@@ -76,6 +78,11 @@ class CutOff:
         """The store's clock, as this process believes."""
         return Instant(self._store.now() + self.skew)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether verbs may wait."""
+        return self._gate is not None
+
     def go_on(self) -> None:
         """Nothing goes wrong any more, and what waits goes on."""
         self.fault = None
@@ -114,7 +121,7 @@ class CutOff:
 
         return guarded
 
-    async def _wait(self, late: Callable[[], Awaitable[Any]] | None) -> None:
+    async def _wait(self, late: Callable[[], Coroutine[Any, Any, Any]] | None) -> None:
         """Until the store goes on; *late* is what it does then, if that takes too long."""
         loop = asyncio.get_running_loop()
         if self._gate is None:
@@ -125,5 +132,14 @@ class CutOff:
                 await asyncio.shield(gate)
         except TimeoutError:
             if late is not None:
-                gate.add_done_callback(lambda _: loop.create_task(late()))  # type: ignore[arg-type]  # a coroutine
+                self._apply_later(gate, late, until=loop.time() + LOST)
             raise StoreUnavailable("slowed down by the test", reason="timeout") from None
+
+    @staticmethod
+    def _apply_later(gate: asyncio.Future[None], late: Callable[[], Coroutine[Any, Any, Any]], *, until: float) -> None:
+        def apply(_: asyncio.Future[None]) -> None:
+            loop = gate.get_loop()
+            if loop.time() < until:
+                loop.create_task(late())
+
+        gate.add_done_callback(apply)
