@@ -194,7 +194,7 @@ def test_a_label_as_long_as_a_reader_accepts_is_sealed_and_peeked() -> None:
     assert int.from_bytes(longest[24:28], "big") == 16 * 1024
     assert PLAIN.open(longest, NAME, KEY).label == label_of(16 * 1024)
     assert peek(longest[:LONGEST_HEAD], KEY, size=len(longest)).label == label_of(16 * 1024)
-    with pytest.raises(EntryRefused, match="header$"):
+    with pytest.raises(EntryRefused, match=r"header$"):
         PLAIN.seal(replace(ENTRY, label=label_of(16 * 1024 + 1)), NAME)
 
 
@@ -212,7 +212,7 @@ def test_a_label_as_long_as_a_reader_accepts_is_sealed_and_peeked() -> None:
 )
 def test_what_no_reader_would_accept_is_not_sealed(unreadable: dict[str, Any]) -> None:
     """It would be bought again at each request, and nobody would know why."""
-    with pytest.raises(EntryRefused, match="header$"):
+    with pytest.raises(EntryRefused, match=r"header$"):
         PLAIN.seal(replace(ENTRY, **unreadable), NAME)
 
 
@@ -220,7 +220,7 @@ def test_what_is_too_large_for_a_reader_is_not_sealed() -> None:
     """The bound itself is allowed."""
     exact, narrow = Envelope(most=len(LARGE.payload)), Envelope(most=len(LARGE.payload) - 1)
     assert exact.open(exact.seal(LARGE, NAME), NAME, KEY) == LARGE
-    with pytest.raises(EntryRefused, match="size$"):
+    with pytest.raises(EntryRefused, match=r"size$"):
         narrow.seal(LARGE, NAME)
 
 
@@ -230,7 +230,7 @@ def test_a_head_needs_no_key_and_no_payload(envelope: Envelope) -> None:
     raw = envelope.seal(ENTRY, NAME)
     start = PREFIX + int.from_bytes(raw[24:28], "big")
     assert peek(raw[:start], KEY, size=len(raw)).label == ENTRY.label
-    with pytest.raises(EntryRefused, match="length$"):
+    with pytest.raises(EntryRefused, match=r"length$"):
         peek(raw[: start - 1], KEY, size=len(raw))
 
 
