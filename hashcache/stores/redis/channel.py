@@ -152,7 +152,8 @@ class RedisChannel:
                 finally:
                     self._proven = None
                     await connection.disconnect(nowait=True)
-            except (RedisError, OSError, ValueError, EOFError) as error:  # the last two: not Redis's protocol
+            except (RedisError, OSError, ValueError, EOFError, RuntimeError) as error:
+                # ValueError, EOFError: not the protocol of Redis. RuntimeError: uvloop's word for a reset connection.
                 self.reason = translate(error, self._server.where).reason
             self._behind = True
             self._settled.set()

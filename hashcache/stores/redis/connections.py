@@ -81,7 +81,7 @@ class Connections:
             good = False
             try:
                 # "Can read" means here: the server closed it, or left something unread.
-                good = not await connection.can_read()
+                good = not _is_closing(connection) and not await connection.can_read()
             except (RedisError, OSError):
                 pass
             finally:
@@ -157,3 +157,9 @@ class Connections:
             self._closings.add(closing)
             closing.add_done_callback(self._closings.discard)
         self._grow()
+
+
+def _is_closing(connection: Connection) -> bool:
+    """Whether its transport is closed already, as after a reset, which `can_read` does not see."""
+    writer = connection._writer  # noqa: SLF001 - redis-py has no public word for it
+    return writer is None or writer.is_closing()

@@ -128,7 +128,10 @@ class Server:
 
     async def _converse(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
         self.commands += len(commands)
-        await connection.send_packed_command(connection.pack_commands(commands))
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands))
+        except RuntimeError as error:  # uvloop's word for writing to a connection that was reset
+            raise ConnectionResetError(str(error)) from error
         return [await _reply(connection) for _ in commands]
 
     def _keep_time(self) -> None:
