@@ -93,8 +93,8 @@ async def test_a_frozen_redis_costs_a_moment(
 ) -> None:
     """
     Redis is frozen (SIGSTOP) under load: everybody is answered, nobody spends more than 400 ms on it in sum, and after
-    a moment nobody waits for it at all but who looks whether it is back, one a second in each process. Thawed, it
-    serves again without a restart: what one process buys, the other hits.
+    a moment nobody waits for it at all. Thawed, it serves again without a restart: what one process buys, the other
+    hits.
     """
     script.delay = VENDOR
     store = {"HASHCACHE_STORE": valkey.url, "HASHCACHE_NEAR_BYTES": "0"}
@@ -122,7 +122,7 @@ async def test_a_frozen_redis_costs_a_moment(
     assert len(later) > 50
     assert max(request.looked for request in meanwhile) < MOST_MS
     assert max(request.rest for request in meanwhile) < MOST_MS
-    assert sum(request.looked > NOTHING_MS for request in later) <= SERVICES * (seconds + 1)
+    assert max(request.looked for request in later) < NOTHING_MS
     assert back - thawed < 5
 
 

@@ -3,7 +3,7 @@ One server, asked within a deadline and not at all while it is out of reach.
 
 Rule 1: one `ask` is one round trip (two the first time that a script is run).
 Rule 2: nothing is retried here. After three failures in a row the breaker opens: then whoever asks is refused at
-        once, and one a second is let through to see whether the server is back.
+        once, and it is we who look once a second whether the server is back: no request waits for that.
 Rule 3: what leaves is StoreUnavailable, made in `failures`; redis-py's own errors end here.
 """
 
@@ -29,7 +29,7 @@ from hashcache.stores.redis.scripts import Call, Command
 
 class Server:
     """
-    The server at *address*. *patience* bounds opening a connection; *monotonic* gives seconds.
+    The server at *address*. *patience* bounds opening a connection; *monotonic* gives seconds, *chance* 0 to 1.
 
     *clock* is kept up to date from the server's by the way.
     """
@@ -42,6 +42,7 @@ class Server:
         patience: timedelta,
         clock: ServerClock,
         monotonic: Callable[[], float],
+        chance: Callable[[], float],
     ) -> None:
         self.where = str(address)
         #: How many commands were sent, those inside scripts not counted.
@@ -50,9 +51,11 @@ class Server:
         self._patience = patience
         self._clock = clock
         self._monotonic = monotonic
+        self._chance = chance
         self._breaker = Breaker()
         self._reason = "unreachable"
         self._sampling: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
         self._closed = False
 
     async def open(self) -> None:
@@ -64,6 +67,9 @@ class Server:
         if self._sampling is not None:
             await self._sampling
         self._closed = True
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
         await self._connections.close()
 
     async def ask(self, *commands: Command | Call, within: timedelta, lenient: bool = False) -> list[Any]:
@@ -98,16 +104,16 @@ class Server:
     def _admit(self) -> None:
         if self._closed:
             raise StoreUnavailable(f"Redis at {self.where}: the store is closed", reason="closed")
-        now = self._monotonic()
-        if not self._breaker.allows(now):
+        if self._breaker.opened is not None:
             raise StoreUnavailable(f"Redis at {self.where}: not asked, it failed a moment ago", reason=self._reason)
-        self._breaker = self._breaker.probe(now)
 
     def _failed(self, error: Exception) -> StoreUnavailable:
         away = translate(error, self.where)
         if away.reason in OUT_OF_REACH:
             self._breaker = self._breaker.failed(self._monotonic())
             self._reason = away.reason
+            if self._breaker.opened is not None and self._probing is None and not self._closed:
+                self._probing = asyncio.create_task(self._probe(), name=f"probe {self.where}")
         else:
             self._breaker = self._breaker.succeeded()
         if away.reason == "readonly":
@@ -133,6 +139,22 @@ class Server:
         except RuntimeError as error:  # uvloop's word for writing to a connection that was reset
             raise ConnectionResetError(str(error)) from error
         return [await _reply(connection) for _ in commands]
+
+    async def _probe(self) -> None:
+        """Look until the server is back."""
+        try:
+            while self._breaker.opened is not None:
+                # Not all processes at once: a server that comes back is not to be met by a storm.
+                await asyncio.sleep(self._breaker.pause * (0.75 + self._chance() / 2))
+                try:
+                    async with asyncio.timeout(self._patience.total_seconds()):
+                        await self._exchange([("PING",)])
+                except (RedisError, OSError, ValueError, EOFError) as error:
+                    self._reason = translate(error, self.where).reason
+                else:
+                    self._breaker = self._breaker.succeeded()
+        finally:
+            self._probing = None
 
     def _keep_time(self) -> None:
         if self._clock.due and self._sampling is None:

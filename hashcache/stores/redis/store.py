@@ -89,6 +89,7 @@ class RedisStore:
             patience=patience,
             clock=self._clock,
             monotonic=monotonic,
+            chance=chance,
         )
         self.channel = RedisChannel(
             address,
