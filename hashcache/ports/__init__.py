@@ -6,19 +6,38 @@ Rule 2: each verb of a Store is one atomic act.
 Rule 3: every verb has a deadline of its own; none waits for ever.
 """
 
+from hashcache.ports.accounts import (
+    Accounts,
+    Attempt,
+    Breaker,
+    Day,
+    Granted,
+    Health,
+    Reason,
+    Refused,
+    Rules,
+    Settlement,
+)
 from hashcache.ports.channel import Channel, Traffic
 from hashcache.ports.ledger import Batch, Ledger, Minute, Process
 from hashcache.ports.observer import Observer
-from hashcache.ports.provider import Answer, Body, Pending, Provider
+from hashcache.ports.provider import Answer, Body, Estimate, Pending, Provider, Terms
 from hashcache.ports.store import Bid, Claim, Page, Reading, Slot, Store, StoreHealth
 
 __all__ = [
+    "Accounts",
     "Answer",
+    "Attempt",
     "Batch",
     "Bid",
     "Body",
+    "Breaker",
     "Channel",
     "Claim",
+    "Day",
+    "Estimate",
+    "Granted",
+    "Health",
     "Ledger",
     "Minute",
     "Observer",
@@ -27,8 +46,13 @@ __all__ = [
     "Process",
     "Provider",
     "Reading",
+    "Reason",
+    "Refused",
+    "Rules",
+    "Settlement",
     "Slot",
     "Store",
     "StoreHealth",
+    "Terms",
     "Traffic",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -44,6 +44,28 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a call will cost, as far as it is known beforehand; *units* as in `Answer`."""
+
+    price: MicroDollars
+    units: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    What a provider takes and what its vendor bills, for people. *unit*: what is billed, such as `image`; *price* of
+    one, as it was published on *read* (an ISO date; None: it costs nothing, or the operator said the price).
+    *limits*: sentences such as "image: JPEG, PNG or WebP, at most 50 MB".
+    """
+
+    unit: str
+    price: MicroDollars
+    read: str | None = None
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """The vendor took the job: ask again with *receipt*, not before *after*. The price may be due already."""
 
@@ -68,8 +90,18 @@ class Provider(Protocol):
         """What will be asked about a content of *kind*: all that changes the answer."""
         ...
 
-    def price(self, content: Content) -> MicroDollars:
-        """What analysing *content* will cost, as far as it is known beforehand."""
+    @property
+    def terms(self) -> Terms:
+        """What it takes and what it bills."""
+        ...
+
+    async def estimate(self, content: Content, body: Body) -> Estimate:
+        """
+        What analysing *content* will cost; asked before anything is reserved or sent, reads *body* if it must.
+
+        Raises:
+            ProviderRejected: the vendor does not take it: its format, size, length or duration. Nothing was sent.
+        """
         ...
 
     async def start(self, content: Content, body: Body) -> Answer | Pending:
@@ -82,7 +114,12 @@ class Provider(Protocol):
         ...
 
     async def resume(self, receipt: str) -> Answer | Pending:
-        """Ask for the answer of a job that was taken; only called by those whose `start` gives Pending."""
+        """
+        Ask for the answer of a job that was taken; only called by those whose `start` gives Pending.
+
+        Raises:
+            ProviderError: one of its kinds.
+        """
         ...
 
     async def close(self) -> None:

@@ -30,6 +30,28 @@ class Payload:
     chunks: Callable[[], AsyncGenerator[bytes, None]]
 
 
+_EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "image/heic": "heic",
+    "image/tiff": "tiff",
+    "image/bmp": "bmp",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
+    "video/x-matroska": "mkv",
+    "video/x-msvideo": "avi",
+}
+
+
+def neutral_name(media_type: str) -> str:
+    """A file name that tells nothing but the media type, such as `upload.jpg`."""
+    return f"upload.{_EXTENSIONS.get(media_type, 'bin')}"
+
+
 def multipart(
     field: str,
     file_name: str,

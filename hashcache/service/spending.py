@@ -17,6 +17,7 @@ import msgspec
 
 from hashcache.core.content import Content
 from hashcache.core.errors import ProviderError, ProviderFailed, ProviderInvalid, ProviderTimeout
+from hashcache.core.money import FREE
 from hashcache.core.result import Result, encode
 from hashcache.engine.load import Loaded
 from hashcache.ports import Answer, Body, Observer, Pending, Provider
@@ -45,13 +46,13 @@ class Purchase:
         """
         began = monotonic()
         provider = self._provider
+        price = FREE
         try:
+            price = (await provider.estimate(self._content, self._body)).price
             answer = await self._ask()
             payload, keep = self._encoded(answer)
         except ProviderError as error:
-            self._observer.lost(
-                provider.name, duration=monotonic() - began, error=error, price=provider.price(self._content)
-            )
+            self._observer.lost(provider.name, duration=monotonic() - began, error=error, price=price)
             raise remember(error) from error
         self._observer.bought(provider.name, answer.price, duration=monotonic() - began, stored=keep)
         return Loaded(payload, answer.price, keep=keep)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from hashcache.settings.credentials import ApiKey
 from hashcache.settings.env_file import read_env_file
-from hashcache.settings.knobs import KNOBS, Knob
+from hashcache.settings.knob import Knob
+from hashcache.settings.knobs import KNOBS
 from hashcache.settings.loading import load
-from hashcache.settings.model import Generic, Settings, is_loopback
+from hashcache.settings.model import Generic, Settings, Vendor, is_loopback
 
-__all__ = ["KNOBS", "ApiKey", "Generic", "Knob", "Settings", "is_loopback", "load", "read_env_file"]
+__all__ = ["KNOBS", "ApiKey", "Generic", "Knob", "Settings", "Vendor", "is_loopback", "load", "read_env_file"]

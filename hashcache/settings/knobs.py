@@ -8,37 +8,19 @@ Rule 3: `into` is the attribute of Settings; with a dot it is a part of somethin
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from hashcache.settings import addresses, credentials, shapes
+from hashcache.settings import addresses, budgets, credentials, shapes
+from hashcache.settings.knob import Knob
+from hashcache.settings.vendors import KNOWN, VENDORS
 
 _INSTANT = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
 _HOUR = timedelta(hours=1)
-_providers = shapes.names("provenance", "generic")
+_providers = shapes.names("provenance", "generic", *KNOWN)
 _field_name = shapes.word(
     r'[^\x00-\x1f"\\\x7f]{1,128}', "1 to 128 characters without quotes, backslash and control characters"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """
-    One environment variable. *read* turns its text into a value or raises `Malformed`; a *default* of None means
-    that it may be missing. The value of a *secret* one is never shown. *example* is valid as it stands, but for
-    those that begin with `$(`: the command that makes a good one.
-    """
-
-    name: str
-    into: str
-    read: Callable[[str], Any]
-    what: str
-    example: str
-    default: str | None = None
-    secret: bool = False
 
 
 STORE = (
@@ -88,8 +70,9 @@ STORE = (
 
 PROVIDERS = (
     Knob("HASHCACHE_PROVIDER", "provider.all", _providers,
-         "Who analyses, for all kinds: `provenance` (embedded, free of charge), `generic` (any paid HTTP API). "
-         "Several: in order of fallback.", "generic,provenance", "provenance"),
+         "Who analyses, each the kinds that it can: `provenance` (embedded, free of charge; also for kinds that nobody "
+         f"else here does), `generic` (any paid HTTP API), {', '.join(f'`{name}`' for name in KNOWN)}. Several: in "
+         "order of fallback.", "hive,provenance", "provenance"),
     Knob("HASHCACHE_IMAGE_PROVIDER", "provider.image", _providers, "Who analyses images.", "generic"),
     Knob("HASHCACHE_VIDEO_PROVIDER", "provider.video", _providers, "Who analyses videos.", "provenance"),
     Knob("HASHCACHE_TEXT_PROVIDER", "provider.text", _providers, "Who analyses texts.", "generic"),
@@ -117,8 +100,34 @@ PROVIDERS = (
          "`generic`: what one call costs, in US dollars.", "0.01", "0"),
     Knob("HASHCACHE_GENERIC_TIMEOUT", "generic.timeout", shapes.duration(least=_INSTANT, most=_HOUR),
          "`generic`: how long a call may take; unset: as for other providers.", "20s"),
+    *(Knob(f"HASHCACHE_{name.upper()}_EPOCH", f"epoch.{name}", shapes.whole(least=0, most=10**6),
+           f"`{name}`: raise it when the vendor's model has changed: all is asked anew.", "1", "0")
+      for name in ("generic", *KNOWN)),
     Knob("HASHCACHE_GENERIC_CONCURRENCY", "generic.concurrency", shapes.whole(least=1, most=1000),
          "`generic`: how many calls one process makes at the same time.", "16", "8"),
+)  # fmt: skip
+
+BUDGETS = (
+    Knob("HASHCACHE_DAILY_BUDGET_USD", "budget.day", shapes.price,
+         "The most that is spent a day (UTC), in all; unset: no limit.", "25"),
+    Knob("HASHCACHE_MONTHLY_BUDGET_USD", "budget.month", shapes.price,
+         "The most that is spent a month (UTC), in all.", "500"),
+    Knob("HASHCACHE_TENANT_BUDGETS", "budget.tenants", budgets.tenants,
+         "The most for single tenants: `tenant:dollars/day` or `tenant:dollars/month`, parted by commas.",
+         "acme:5/day,acme:100/month,globex:20/month"),
+    *(knob for name in ("generic", *KNOWN) for knob in (
+        Knob(f"HASHCACHE_{name.upper()}_DAILY_BUDGET_USD", f"budget.{name}.day", shapes.price,
+             f"`{name}`: the most that is spent on it a day.", "10"),
+        Knob(f"HASHCACHE_{name.upper()}_MONTHLY_BUDGET_USD", f"budget.{name}.month", shapes.price,
+             f"`{name}`: the most that is spent on it a month.", "200"),
+    )),
+    Knob("HASHCACHE_UNKNOWN_OUTCOME", "unknown_outcome", shapes.word("buy|fail", "`buy` or `fail`"),
+         "What follows when a process died in the middle of a paid call, and the same is asked again: `buy` once more, "
+         "or `fail`.", "fail", "buy"),
+    Knob("HASHCACHE_REDIS_PRICE_USD", "redis_price", shapes.price,
+         "What the store costs a month, in US dollars: what hashcache saves is told net of it.", "10", "0"),
+    Knob("HASHCACHE_REDIS_COMMANDS_PRICE_USD", "redis_commands_price", shapes.price,
+         "What 100,000 commands to the store cost, in US dollars.", "0.2", "0"),
 )  # fmt: skip
 
 LIMITS = (
@@ -162,4 +171,4 @@ SERVER = (
 )  # fmt: skip
 
 #: Every knob, in the order of docs/settings.md.
-KNOBS: tuple[Knob, ...] = STORE + PROVIDERS + LIMITS + SERVER
+KNOBS: tuple[Knob, ...] = STORE + PROVIDERS + VENDORS + BUDGETS + LIMITS + SERVER

@@ -13,13 +13,15 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hashcache.core.content import Kind
 from hashcache.core.errors import SettingsError
 from hashcache.settings import addresses
 from hashcache.settings.addresses import Parts
+from hashcache.settings.budgets import gathered
 from hashcache.settings.credentials import Signing
-from hashcache.settings.knobs import KNOBS, PROVIDERS, STORE, Knob
-from hashcache.settings.model import Generic, Settings
+from hashcache.settings.knob import Knob
+from hashcache.settings.knobs import KNOBS, STORE
+from hashcache.settings.model import Settings
+from hashcache.settings.providing import PROVIDING, chains, check_providers, generic_of, vendors_of
 from hashcache.settings.shapes import Malformed
 
 #: Kubernetes injects the first two for a Service called hashcache; the others are the tests' and the command line's.
@@ -59,7 +61,18 @@ def load(environ: Mapping[str, str]) -> Settings:
     plain["api_keys"] = plain["api_keys"] or ()
     signing = values["seal.signing"] or Signing()
     plain |= {"secrets": signing.secrets, "unsigned_until": signing.unsigned_until}
-    return Settings(**plain, store=store, store_from=store_from, providers=_providers(values), generic=_generic(values))
+    return Settings(
+        **plain,
+        store=store,
+        store_from=store_from,
+        providers=chains(values),
+        generic=generic_of(values),
+        vendors=vendors_of(values),
+        epochs={
+            name.removeprefix("epoch."): value for name, value in values.items() if name.startswith("epoch.") and value
+        },
+        budgets=gathered(values),
+    )
 
 
 def _read(knob: Knob, text: str) -> Any:
@@ -110,18 +123,6 @@ def _check_encrypt(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]
     return [f"HASHCACHE_SECRET is missing, but {why}; for example HASHCACHE_SECRET={example}"]
 
 
-def _check_generic(values: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:
-    if values["generic.url"] is not None:
-        return []
-    uses = [kind.value for kind, names in _providers(values).items() if "generic" in names]
-    about = [name for into, name in given.items() if into.startswith("generic.")]
-    if not uses and not about:
-        return []
-    why = f"generic is the provider of {', '.join(uses)}" if uses else f"{about[0]} is set"
-    example = next(knob.example for knob in PROVIDERS if knob.into == "generic.url")
-    return [f"HASHCACHE_GENERIC_URL is missing, but {why}; for example HASHCACHE_GENERIC_URL={example}"]
-
-
 def _check_upload(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
     """An upload that the limit allows must fit the budget, or "try again later" would be a lie."""
     most, budget = values["max_upload"], values["upload_budget"]
@@ -134,7 +135,7 @@ def _check_upload(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], Mapping[str, str]], list[str]]], ...] = (
     (("store.", "redis_ca"), _check_store),
     (("seal.", "encrypt"), _check_encrypt),
-    (("generic.", "provider."), _check_generic),
+    (("provider.", *PROVIDING), check_providers),
     (("max_upload", "upload_budget"), _check_upload),
 )
 
@@ -161,14 +162,3 @@ def _store(values: Mapping[str, Any]) -> tuple[str, str]:
 
 def _disagree(one: str, other: str) -> str:
     return f"{one} and {other} name different stores; unset one (an empty value will do), for example {one}="
-
-
-def _providers(values: Mapping[str, Any]) -> dict[Kind, tuple[str, ...]]:
-    return {kind: values[f"provider.{kind.value}"] or values["provider.all"] for kind in Kind}
-
-
-def _generic(values: Mapping[str, Any]) -> Generic | None:
-    if values["generic.url"] is None:
-        return None
-    parts = {name.removeprefix("generic."): value for name, value in values.items() if name.startswith("generic.")}
-    return Generic(**parts | {"headers": parts["headers"] or {}})

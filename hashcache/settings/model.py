@@ -13,7 +13,9 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
+from hashcache.core.budget import Budget
 from hashcache.core.content import Kind
 from hashcache.core.entry import Instant
 from hashcache.core.errors import SettingsError
@@ -44,13 +46,35 @@ class Generic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """
+    An account at one of the vendors that we know, and what the operator says of it: see `providers.access.Access`.
+    *timeout*: None means the kind's. *options* are its own knobs, by their names.
+    """
+
+    key: str = field(repr=False)
+    user: str = field(default="", repr=False)
+    url: str
+    price: MicroDollars
+    timeout: timedelta | None
+    concurrency: int
+    ai_above: float
+    most_bytes: int | None
+    most_seconds: int | None = None
+    most_characters: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """
     Every knob. `docs/settings.md` says what each is for; the names there are `KNOBS`' names.
 
     *store* is one URL, `off`, or `memory://`; *store_from* is the variable that it came from, or `default`.
     *secrets*: the newest first; it signs. *unsigned_until*: before that, entries without a signature are accepted
-    beside signed ones; None: they are not. *providers*: of each kind, in order of fallback, never empty.
+    beside signed ones; None: they are not. *providers*: of each kind, in order of fallback, never empty. *vendors*:
+    the accounts that are complete, by name. *epochs*: by provider, those that are not 0. *unknown_outcome*: `buy` or
+    `fail`. *redis_commands_price*: of 100,000 commands.
     """
 
     environment: str
@@ -67,6 +91,12 @@ class Settings:
     encrypt: bool
     providers: Mapping[Kind, tuple[str, ...]]
     generic: Generic | None
+    vendors: Mapping[str, Vendor]
+    epochs: Mapping[str, int]
+    budgets: tuple[Budget, ...]
+    unknown_outcome: str
+    redis_price: MicroDollars
+    redis_commands_price: MicroDollars
     provider_timeout: timedelta
     video_timeout: timedelta
     media_ttl: timedelta

@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 
 from hashcache.settings import KNOBS, Knob, load, read_env_file
-from hashcache.settings.knobs import LIMITS, PROVIDERS, SERVER, STORE
+from hashcache.settings.knobs import BUDGETS, LIMITS, PROVIDERS, SERVER, STORE
+from hashcache.settings.vendors import VENDORS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
-SECTIONS = {"Store": STORE, "Providers": PROVIDERS, "Limits": LIMITS, "Server and callers": SERVER}
+SECTIONS = {
+    "Store": STORE,
+    "Providers": PROVIDERS,
+    "Vendors": VENDORS,
+    "Budgets": BUDGETS,
+    "Limits": LIMITS,
+    "Server and callers": SERVER,
+}
 
 
 def row(knob: Knob) -> str:

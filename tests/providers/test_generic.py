@@ -27,8 +27,10 @@ from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Verdict, encode
 from hashcache.ports import Body, Provider
 from hashcache.providers.formats import DEEPEST, multipart, read_json
-from hashcache.providers.generic import GenericProvider, Pointer, judge, without_echoes
+from hashcache.providers.generic import GenericProvider, Pointer
+from hashcache.providers.reading import judge, without_echoes
 from tests.harness import vendor as scripts
+from tests.harness.bodies import Held
 from tests.harness.vendor import Script, ScriptedVendor, ok, raw, status
 
 CENT = MicroDollars(10_000)
@@ -102,7 +104,8 @@ async def test_it_is_a_provider(generic: GenericProvider) -> None:
     port: Provider = generic
     assert port.name == "generic"
     assert port.kinds == frozenset(Kind)
-    assert port.price(IMAGE) == CENT
+    assert (await port.estimate(IMAGE, Held(PICTURE))).price == CENT
+    assert port.terms.price == CENT
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from hashcache.core.key import Question
 from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Result, Verdict
 from hashcache.engine.load import LoadFailed
-from hashcache.ports import Answer, Body, Pending
+from hashcache.ports import Answer, Body, Estimate, Pending, Terms
 from hashcache.service.failures import recall
 from hashcache.service.spending import Purchase
 from tests.harness.held import HeldBody
@@ -49,9 +49,11 @@ class Vendor:
     def question(self, kind: Kind, tenant: str) -> Question:
         return Question(kind, tenant, self.name, "model")
 
-    def price(self, content: Content) -> MicroDollars:
+    terms = Terms("call", MicroDollars(10_000))
+
+    async def estimate(self, content: Content, _body: Body) -> Estimate:
         assert content is CONTENT
-        return MicroDollars(10_000)
+        return Estimate(MicroDollars(10_000))
 
     async def start(self, content: Content, body: Body) -> Answer | Pending:
         assert content is CONTENT

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from hashcache.core.content import Content, Kind
 from hashcache.core.errors import ProviderFailed, ProviderInvalid
 from hashcache.core.key import Question
-from hashcache.core.money import FREE, MicroDollars
+from hashcache.core.money import FREE
 from hashcache.core.result import Result
-from hashcache.ports import Answer, Body, Pending
+from hashcache.ports import Answer, Body, Estimate, Pending, Terms
 from hashcache.providers.provenance import verdict, wire
 from hashcache.providers.provenance.findings import Report
 from hashcache.providers.provenance.pool import NAME, Limits, Pool
@@ -57,9 +57,14 @@ class ProvenanceProvider:
         trust = {"anchors": hashlib.sha256(self._anchors.encode()).hexdigest()} if self._anchors else {}
         return Question(kind, tenant, NAME, model=NAME, adapter=ANALYSER_VERSION, parameters=trust)
 
-    def price(self, _content: Content) -> MicroDollars:
+    @property
+    def terms(self) -> Terms:
+        """Nothing is billed; what is too large for a part of the analysis is said in the evidence."""
+        return Terms("analysis", FREE)
+
+    async def estimate(self, _content: Content, _body: Body) -> Estimate:
         """Nothing."""
-        return FREE
+        return Estimate(FREE)
 
     async def start(self, content: Content, body: Body) -> Answer | Pending:
         """

@@ -69,7 +69,7 @@ async def test_it_is_a_provider() -> None:
         "provenance",
     )
     assert (question.adapter, question.parameters) == (ANALYSER_VERSION, {})
-    assert provider.price(described(b"a", 1)) == 0
+    assert (await provider.estimate(described(b"a", 1), Held(b"a"))).price == 0
     assert trusting.question(Kind.IMAGE, "acme").variant != question.variant
     with pytest.raises(ProviderInvalid):
         await provider.resume("receipt")

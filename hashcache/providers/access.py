@@ -1,0 +1,36 @@
+"""How one vendor is reached with the operator's account, as the settings say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hashcache.core.content import Kind
+from hashcache.core.money import MicroDollars
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """
+    An account at a vendor: *key* (and *user*, where the vendor has two parts) open the API at *url*, which has no
+    slash at its end. *price*: of one unit of the vendor's. *timeout* and *video_timeout* bound a call, *concurrency*
+    how many one process makes at a time. A score of *ai_above* or more means AI.
+
+    *most_bytes*, *most_seconds* and *most_characters* replace the vendor's own limits where they are not None.
+    """
+
+    url: str
+    key: str = field(repr=False)
+    user: str = field(default="", repr=False)
+    price: MicroDollars
+    timeout: timedelta
+    video_timeout: timedelta
+    concurrency: int
+    ai_above: float
+    most_bytes: int | None = None
+    most_seconds: int | None = None
+    most_characters: int | None = None
+
+    def patience(self, kind: Kind) -> timedelta:
+        """The total deadline of a call about a content of *kind*."""
+        return self.video_timeout if kind is Kind.VIDEO else self.timeout

@@ -1,0 +1,100 @@
+"""
+How a vendor's answer becomes ours: its score judged, its echoes of the content removed.
+
+Rule 1: a score is a number within 0 and 1, or there is no answer. A flag is no number.
+Rule 2: a score at or above the threshold means AI-generated. Confidence is how far it lies from the threshold, as a
+        part of the way to the end of its side: 0.8 and more is high, 0.4 and more medium, else low.
+Rule 3: echoes of the content are removed from the answer: each string longer than LONGEST_STRING, and for a text each
+        string that equals it or, from SHORTEST_ECHO characters on, holds it. Removed means null. A vendor that
+        repeats a text in pieces is not found out here: its adapter drops those members by name.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from hashcache.core.entry import Instant
+from hashcache.core.errors import ProviderInvalid
+from hashcache.core.result import Confidence, Evidence, Verdict
+from hashcache.ports import Body
+
+LONGEST_STRING = 4000
+SHORTEST_ECHO = 16
+#: The longest name of a model's version that is believed.
+_LONGEST_VERSION = 128
+_STRENGTHS = {Confidence.HIGH: "strong", Confidence.MEDIUM: "medium", Confidence.LOW: "weak", Confidence.NONE: "none"}
+
+
+def score_of(provider: str, found: Any, where: str) -> float:
+    """
+    *found*, which lay *where* in the answer, as a score.
+
+    Raises:
+        ProviderInvalid: it is no number within 0 and 1; possibly paid.
+    """
+    if type(found) not in {int, float} or not math.isfinite(found) or not 0 <= found <= 1:
+        message = f"{provider} sent an answer whose {where} is not a number within 0 and 1"
+        raise ProviderInvalid(provider, message, possibly_paid=True)
+    return float(found)
+
+
+def version_of(found: Any) -> str | None:
+    """What the vendor calls its model's version, if it tells one in at most 128 characters."""
+    written = str(found) if type(found) in {str, int, float} else ""
+    return written if 0 < len(written) <= _LONGEST_VERSION else None
+
+
+def judge(score: float, ai_above: float) -> tuple[Verdict, Confidence]:
+    """Verdict and confidence of *score* under the threshold *ai_above* (rule 2)."""
+    if score >= ai_above:
+        verdict, way, distance = Verdict.AI_GENERATED, 1 - ai_above, score - ai_above
+    else:
+        verdict, way, distance = Verdict.NO_AI_FOUND, ai_above, ai_above - score
+    part = distance / way if way else 1.0
+    if part >= 0.8:
+        return verdict, Confidence.HIGH
+    return verdict, Confidence.MEDIUM if part >= 0.4 else Confidence.LOW
+
+
+def evidence_of(score: float, ai_above: float, where: str, *, signal: str = "score") -> Evidence:
+    """The *score* that lay *where* in the answer, as a finding."""
+    verdict, confidence = judge(score, ai_above)
+    side = "at or above" if verdict is Verdict.AI_GENERATED else "below"
+    return Evidence(
+        signal=signal,
+        where=where,
+        value=str(score),
+        strength=_STRENGTHS[confidence],
+        verified=False,
+        explanation=f"The provider's score is {score}, {side} the threshold of {ai_above}.",
+    )
+
+
+def written(now: Instant) -> str:
+    """*now* as RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(now // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def text_of(body: Body) -> str:
+    """The whole text; its size was bounded when it was received, and it was seen to be UTF-8."""
+    return b"".join([chunk async for chunk in body.chunks()]).decode()
+
+
+def without_echoes(document: Any, text: str | None) -> Any:
+    """*document* with echoes of the content as None (rule 3); names of members are kept."""
+    if isinstance(document, dict):
+        return {name: without_echoes(inner, text) for name, inner in document.items()}
+    if isinstance(document, list):
+        return [without_echoes(inner, text) for inner in document]
+    if isinstance(document, str) and _echoes(document, text):
+        return None
+    return document
+
+
+def _echoes(found: str, text: str | None) -> bool:
+    if len(found) > LONGEST_STRING:
+        return True
+    sought = (text or "").strip()  # a vendor may trim what it repeats
+    return bool(sought) and (found.strip() == sought or (len(sought) >= SHORTEST_ECHO and sought in found))
