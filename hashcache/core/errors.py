@@ -24,7 +24,10 @@ Rule 3: no message holds a secret, a body or a stack; each may be shown to the c
         ├── ProviderFailed          its server failed, or could not be reached
         ├── ProviderThrottled       it asks us to come back later
         ├── ProviderDenied          it refuses our account: key, payment or rights
-        └── ProviderTimeout         our deadline passed first: possibly paid
+        ├── ProviderTimeout         our deadline passed first: possibly paid
+        ├── ProviderDown            it failed so often that it is not asked now
+        ├── BudgetSpent             a budget of the operator's is spent: it is not asked
+        └── OutcomeUnknown          an earlier call for the same died under way, and another is not wanted
 """
 
 from __future__ import annotations
@@ -135,3 +138,29 @@ class ProviderDenied(ProviderError):
 
 class ProviderTimeout(ProviderError):
     """Our deadline passed before it answered; the call may have been billed."""
+
+
+class ProviderDown(ProviderError):
+    """It failed so often, or refused our account, that nobody in the fleet asks it for *retry_after* seconds."""
+
+    def __init__(self, provider: str, message: str, *, retry_after: float) -> None:
+        super().__init__(provider, message)
+        self.retry_after = retry_after
+
+
+class BudgetSpent(ProviderError):
+    """The call would pass *budget* (its scope, such as `tenant=acme`); *resets* is when it begins anew, RFC 3339."""
+
+    def __init__(self, provider: str, message: str, *, budget: str, resets: str, retry_after: float) -> None:
+        super().__init__(provider, message)
+        self.budget = budget
+        self.resets = resets
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(ProviderError):
+    """A process died in the middle of a paid call for the same question, and the operator wants no second one."""
+
+    def __init__(self, provider: str, message: str, *, retry_after: float) -> None:
+        super().__init__(provider, message)
+        self.retry_after = retry_after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from hashcache.core.money import FREE, MicroDollars
@@ -15,6 +16,14 @@ class Loaded:
     payload: bytes
     price: MicroDollars = FREE
     keep: bool = True
+
+
+class Kept(Enum):
+    """What became of a loaded answer: stored; not kept, as was asked; or refused, since it was cleared meanwhile."""
+
+    STORED = "stored"
+    UNKEPT = "unkept"
+    FENCED = "fenced"
 
 
 class LoadFailed(Exception):
@@ -38,6 +47,13 @@ class Load(Protocol):
         """Buy the answer, or raise LoadFailed. Its errors reach everybody who waits for this flight."""
         ...
 
+    async def kept(self, how: Kept, *, duplicate: bool) -> None:
+        """
+        What became of the answer that it gave; called once after it gave one, and late when the store was away.
+        *duplicate*: somebody else bought the same meanwhile. Must not raise.
+        """
+        ...
+
     async def close(self) -> None:
-        """Free what the load holds; called once, whether it ran or not."""
+        """Free what the load holds; called once, whether it ran or not, and perhaps before `kept`."""
         ...

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from hashcache.core.entry import Entry, Instant
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key
 from hashcache.engine.claims import OLDEST
+from hashcache.engine.load import Kept
 from hashcache.ports import Claim, Store
 
 MOST = 1_000
@@ -28,13 +30,18 @@ PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=30)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+#: Hears what became of an answer.
+Told = Callable[[Kept], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Debt:
-    """*entry*, to be stored under *claim*, which was asked for at *since*."""
+    """*entry*, to be stored under *claim*, which was asked for at *since*; *told* hears what became of it."""
 
     claim: Claim
     entry: Entry
     since: Instant
+    told: Told
 
 
 class Owed:
@@ -43,16 +50,20 @@ class Owed:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._debts: OrderedDict[Key, _Debt] = OrderedDict()
+        #: Given up, and not told yet.
+        self._ended: list[_Debt] = []
         self._back = asyncio.Event()
         self._bringing: asyncio.Task[None] | None = None
         self.given_up = 0
 
-    def add(self, claim: Claim, entry: Entry, *, since: Instant) -> None:
-        """Store *entry* later, as a commit under *claim*, which was asked for at *since*."""
-        self._debts.pop(entry.key, None)
-        self._debts[entry.key] = _Debt(claim, entry, since)
+    def add(self, claim: Claim, entry: Entry, *, since: Instant, told: Told) -> None:
+        """Store *entry* later, as a commit under *claim*, which was asked for at *since*; *told* hears the end."""
+        older = self._debts.pop(entry.key, None)
+        if older is not None:
+            self._ended.append(older)
+        self._debts[entry.key] = _Debt(claim, entry, since, told)
         while len(self._debts) > MOST:
-            self._debts.popitem(last=False)
+            self._ended.append(self._debts.popitem(last=False)[1])
             self.given_up += 1
         if self._bringing is None or self._bringing.done():
             self._back.clear()
@@ -71,7 +82,9 @@ class Owed:
             await self._bring()
         except StoreUnavailable:
             self.given_up += len(self._debts)
+            self._ended += self._debts.values()
             self._debts.clear()
+        await self._tell()
 
     def __len__(self) -> int:
         return len(self._debts)
@@ -85,6 +98,7 @@ class Owed:
             except TimeoutError:
                 pass
             self._back.clear()
+            await self._tell()
             try:
                 await self._bring()
             except StoreUnavailable:
@@ -93,17 +107,28 @@ class Owed:
     async def _bring(self) -> None:
         while self._debts:
             key, debt = next(iter(self._debts.items()))
-            if self._store.now() - debt.since >= OLDEST // _MILLISECOND:
-                self.given_up += 1
-            elif not await self._is_superseded(debt.entry):
-                await self._store.commit(debt.claim, debt.entry)
+            how = await self._end(debt)
             if self._debts.get(key) is debt:
                 del self._debts[key]
+                await debt.told(how)
 
-    async def _is_superseded(self, entry: Entry) -> bool:
-        """Whether a later answer lies in the store already, or this one: then only the reply of its commit was lost."""
+    async def _end(self, debt: _Debt) -> Kept:
+        """Store what *debt* is about, if it still may be."""
+        entry = debt.entry
+        if self._store.now() - debt.since >= OLDEST // _MILLISECOND:
+            self.given_up += 1
+            return Kept.UNKEPT
         reading = await self._store.read([entry.key])
         there = reading.slots[0].entry
-        if there is None or there.error or reading.barrier.forbids(there):
-            return False
-        return there.created >= entry.created
+        if there is not None and not there.error and not reading.barrier.forbids(there):
+            # This very one: then only the reply of its commit was lost.
+            if (there.created, there.payload) == (entry.created, entry.payload):
+                return Kept.STORED
+            if there.created >= entry.created:
+                return Kept.UNKEPT
+        return Kept.STORED if await self._store.commit(debt.claim, entry) else Kept.FENCED
+
+    async def _tell(self) -> None:
+        """Tell of those that were given up."""
+        while self._ended:
+            await self._ended.pop().told(Kept.UNKEPT)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 
 from hashcache.core.barrier import Barrier
@@ -22,7 +23,7 @@ from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
 from hashcache.engine.claims import OLDEST, held, release
 from hashcache.engine.flights import Flight
-from hashcache.engine.load import Load, Loaded, LoadFailed
+from hashcache.engine.load import Kept, Load, Loaded, LoadFailed
 from hashcache.engine.owed import Owed
 from hashcache.engine.view import View
 from hashcache.engine.waiting import Wakes
@@ -176,9 +177,10 @@ class Search:
         entry = self._entry(ask, grant, loaded, took=bought)
         stored = False
         if loaded.keep and ask.flight.keep:
-            stored = await self._keep(entry, grant)
+            stored = await self._keep(entry, grant, ask.load, duplicate=tenure.lost)
         else:
             await release(self._store, grant.claim)
+            await ask.load.kept(Kept.UNKEPT, duplicate=tenure.lost)
         return Outcome(
             entry=entry,
             status=Status.MISS,
@@ -240,9 +242,10 @@ class Search:
             took=int(took * 1000),
         )
 
-    async def _keep(self, entry: Entry, grant: _Grant) -> bool:
+    async def _keep(self, entry: Entry, grant: _Grant, load: Load, *, duplicate: bool) -> bool:
         """Commit *entry*; whether the store keeps it. What a store that is away cannot keep it is owed."""
         if self._too_old(grant):
+            await load.kept(Kept.FENCED, duplicate=duplicate)
             return False
         claim = grant.claim
         try:
@@ -250,11 +253,13 @@ class Search:
                 stored = await self._store.commit(claim, entry)
                 if stored:
                     self._view.keep(entry, grant.generation)
+                await load.kept(Kept.STORED if stored else Kept.FENCED, duplicate=duplicate)
                 return stored
         except StoreUnavailable as away:
             self._view.lost(away)
         self._view.keep(entry, grant.generation)
-        self._owed.add(claim or Claim(entry.key, self._token(), ""), entry, since=grant.at)
+        told = partial(load.kept, duplicate=duplicate)
+        self._owed.add(claim or Claim(entry.key, self._token(), ""), entry, since=grant.at, told=told)
         return False
 
     def _too_old(self, grant: _Grant) -> bool:

@@ -7,23 +7,34 @@ Rule 2: the bytes are handed over once: whoever calls `analyse` is rid of the bo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from hashcache.core.content import Content, Kind
 from hashcache.core.entry import Label
-from hashcache.core.errors import UnsupportedContent
+from hashcache.core.errors import (
+    ProviderDenied,
+    ProviderDown,
+    ProviderError,
+    ProviderFailed,
+    ProviderRejected,
+    ProviderThrottled,
+    UnsupportedContent,
+)
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
 from hashcache.core.policy import Policy
+from hashcache.core.spend import Account
 from hashcache.engine.cache import Cache, Found
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.load import LoadFailed
-from hashcache.ports import Body, Observer, Provider
+from hashcache.ports import Body, Provider
 from hashcache.service.callers import Caller
 from hashcache.service.failures import NEGATIVES, recall
+from hashcache.service.lending import Lender
 from hashcache.service.routing import Routing
-from hashcache.service.spending import Purchase
+from hashcache.service.spending import Purchase, Till
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +60,12 @@ class Lives:
 class Analyses:
     """Analyses of contents: known, under way, or bought now."""
 
-    def __init__(
-        self, cache: Cache, invalidations: Invalidations, routing: Routing, lives: Lives, observer: Observer
-    ) -> None:
+    def __init__(self, cache: Cache, invalidations: Invalidations, routing: Routing, lives: Lives, till: Till) -> None:
         self._cache = cache
         self._invalidations = invalidations
         self._routing = routing
         self._lives = lives
-        self._observer = observer
+        self._till = till
 
     async def analyse(
         self, content: Content, body: Body, caller: Caller, *, refresh: bool = False, keep: bool = True
@@ -66,22 +75,59 @@ class Analyses:
 
         Raises:
             UnsupportedContent: nobody is configured for this kind.
-            ProviderError: the purchase gave no answer, now or a moment ago.
+            ProviderError: the purchase gave no answer, now or a moment ago, or must not be made.
             Stopping: it would have to be bought, and this process ends.
             TimeoutError: it takes longer than this caller may wait; it goes on.
         """
-        provider = self._routing.first(content.kind)
-        if provider is None:
-            await body.close()
-            raise UnsupportedContent(f"no provider is configured for {content.kind.value}")
-        key, label = self._named(content, provider, caller)
+        lender = Lender(body)
+        try:
+            chain = self._routing.chain(content.kind)
+            if not chain:
+                raise UnsupportedContent(f"no provider is configured for {content.kind.value}")
+            if len(chain) > 1 and not refresh:
+                found = await self._cache.look(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
+                if found.outcome is not None:
+                    return found.outcome
+            return await self._ask_in_turn(chain, content, lender, caller, refresh=refresh, keep=keep)
+        finally:
+            await lender.close()
+
+    async def _ask_in_turn(
+        self, chain: Sequence[Provider], content: Content, lender: Lender, caller: Caller, *, refresh: bool, keep: bool
+    ) -> Outcome:
+        """
+        The answer of the first in *chain* that gives one. Whoever may have billed is the last that is asked: one
+        question is not paid twice.
+        """
+        first: ProviderError | None = None
+        for provider in chain:
+            down = self._till.cashier.excluded(provider.name) if len(chain) > 1 else None
+            try:
+                if down is not None:
+                    raise down
+                return await self._ask(provider, content, lender.lend(), caller, refresh=refresh, keep=keep)
+            except ProviderError as error:
+                first = first or error
+                if not _passes_on(error):
+                    raise
+        if first is None:
+            raise RuntimeError("an empty chain")
+        raise first
+
+    async def _ask(
+        self, provider: Provider, content: Content, body: Body, caller: Caller, *, refresh: bool, keep: bool
+    ) -> Outcome:
+        key = Key.of(content.digest.hex, self._routing.question(provider, content.kind, caller.tenant))
+        label = Label(content.kind.value, caller.tenant, provider.name)
         load = Purchase(
             provider,
             content,
             body,
-            observer=self._observer,
-            deadline=self._lives.deadlines[content.kind].total_seconds(),
-            most=self._lives.most,
+            key=key,
+            account=Account(provider.name, content.kind.value, caller.tenant),
+            till=self._till,
+            deadline=self._lives.deadlines[content.kind],
+            refresh=refresh,
         )
         policy = self._lives.policy(content.kind)
         try:
@@ -96,8 +142,7 @@ class Analyses:
         Raises:
             ProviderError: all that is known is that analysing it failed a moment ago.
         """
-        keys = [key for _, key in self._routing.candidates(sha256, caller.tenant, kind)]
-        found = await self._cache.look(keys)
+        found = await self._cache.look(self._routing.candidates(sha256, caller.tenant, kind))
         if found.outcome is None and not found.pending and found.failure is not None:
             raise recall(found.failure)
         return found
@@ -109,9 +154,11 @@ class Analyses:
         Raises:
             StoreUnavailable: the store is away.
         """
-        return await self._invalidations.forget([key for _, key in self._routing.candidates(sha256, caller.tenant)])
+        return await self._invalidations.forget(self._routing.candidates(sha256, caller.tenant))
 
-    def _named(self, content: Content, provider: Provider, caller: Caller) -> tuple[Key, Label]:
-        question = provider.question(content.kind, caller.tenant)
-        label = Label(content.kind.value, caller.tenant, provider.name)
-        return Key.of(content.digest.hex, question), label
+
+def _passes_on(error: ProviderError) -> bool:
+    """Whether the next provider may be asked: this one is down or does not take the content, and billed nothing."""
+    if isinstance(error, ProviderFailed):
+        return not error.possibly_paid
+    return isinstance(error, ProviderDown | ProviderDenied | ProviderThrottled | ProviderRejected)

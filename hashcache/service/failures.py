@@ -49,10 +49,13 @@ class _Failure(msgspec.Struct, frozen=True):
     detail: str
 
 
-def remember(error: ProviderError) -> LoadFailed:
-    """*error* for the engine; raise it from *error*, which is what callers of now are given."""
+def remember(error: ProviderError, *, sent: bool = True) -> LoadFailed:
+    """
+    *error* for the engine; raise it from *error*, which is what callers of now are given. What failed before anything
+    was *sent* is not remembered: finding out again costs nothing.
+    """
     payload = msgspec.json.encode(_Failure(error.provider, str(error)))
-    return LoadFailed(_KINDS.get(type(error), ""), payload)
+    return LoadFailed(_KINDS.get(type(error), "") if sent else "", payload)
 
 
 def recall(failed: LoadFailed) -> ProviderError:

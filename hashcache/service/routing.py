@@ -1,13 +1,16 @@
 """
 Which provider is asked for which kind, and what may already be known under which key.
 
-Rule 1: the first provider of a kind is paid; those after it are candidates for a look-up, in their order.
+Rule 1: the first provider of a kind is asked; those after it when it is down or does not take the content. An answer
+        is stored under the provider that gave it; what any of them said is an answer to a look-up, in their order.
 Rule 2: a bare digest does not tell its kind: image, then video, then text.
+Rule 3: a provider's epoch is part of every question: raised, all is asked anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from hashcache.core.content import Kind
 from hashcache.core.key import Key, Question
@@ -15,29 +18,27 @@ from hashcache.ports import Provider
 
 
 class Routing:
-    """The providers of each kind, in order of preference."""
+    """The providers of each kind, in order of preference; *epoch* tells a provider's epoch now."""
 
-    def __init__(self, providers: Mapping[Kind, Sequence[Provider]]) -> None:
+    def __init__(self, providers: Mapping[Kind, Sequence[Provider]], epoch: Callable[[str], int] = lambda _: 0) -> None:
         self._providers = {kind: tuple(chain) for kind, chain in providers.items() if chain}
+        self._epoch = epoch
 
-    def first(self, kind: Kind) -> Provider | None:
-        """Who is paid for *kind*."""
-        chain = self._providers.get(kind)
-        return chain[0] if chain else None
+    def chain(self, kind: Kind) -> tuple[Provider, ...]:
+        """Who is asked about contents of *kind*, in order; empty: nobody."""
+        return self._providers.get(kind, ())
 
-    def question(self, kind: Kind, tenant: str) -> Question | None:
-        """What is asked of the first provider."""
-        provider = self.first(kind)
-        return provider.question(kind, tenant) if provider else None
+    def question(self, provider: Provider, kind: Kind, tenant: str) -> Question:
+        """What is asked of *provider*."""
+        return replace(provider.question(kind, tenant), epoch=self._epoch(provider.name))
 
-    def candidates(self, sha256: str, tenant: str, kind: Kind | None = None) -> list[tuple[Kind, Key]]:
-        """The keys under which an answer for this content may lie, best first; the same number for every tenant."""
-        return [
-            (one, Key.of(sha256, provider.question(one, tenant)))
-            for one in Kind
-            if kind is None or one is kind
-            for provider in self._providers.get(one, ())
-        ]
+    def keys(self, sha256: str, kind: Kind, tenant: str) -> list[Key]:
+        """The keys under which an answer for this content of *kind* may lie, best first."""
+        return [Key.of(sha256, self.question(provider, kind, tenant)) for provider in self.chain(kind)]
+
+    def candidates(self, sha256: str, tenant: str, kind: Kind | None = None) -> list[Key]:
+        """The same where its *kind* may not be known; the same number for every tenant."""
+        return [key for one in Kind if kind in {None, one} for key in self.keys(sha256, one, tenant)]
 
     def everyone(self) -> list[Provider]:
         """Each provider once."""
@@ -45,4 +46,4 @@ class Routing:
 
     def names(self) -> dict[str, list[str]]:
         """The names of the providers by kind, for people."""
-        return {kind.value: [provider.name for provider in self._providers.get(kind, ())] for kind in Kind}
+        return {kind.value: [provider.name for provider in self.chain(kind)] for kind in Kind}

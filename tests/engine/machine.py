@@ -26,7 +26,7 @@ from hashcache.core.outcome import Outcome
 from hashcache.core.policy import Policy, Remembered
 from hashcache.engine.cache import Cache
 from hashcache.engine.invalidation import Invalidations
-from hashcache.engine.load import Loaded, LoadFailed
+from hashcache.engine.load import Kept, Loaded, LoadFailed
 from hashcache.engine.near import Near
 from hashcache.stores.memory import MemoryStore
 from tests.engine.model import Model, Process, Purchase, Request
@@ -86,6 +86,7 @@ class Purse:
         self._label = label
         self._verdict: asyncio.Future[str] = fleet.loop.create_future()
         self.closed = 0
+        self.told = 0
         self.purchase: Purchase | None = None
 
     @property
@@ -116,6 +117,13 @@ class Purse:
         if verdict == "crash":
             raise RuntimeError(_CRASH)
         raise LoadFailed(verdict, b"failure of " + purchase.payload)
+
+    async def kept(self, how: Kept, *, duplicate: bool) -> None:
+        purchase = self.purchase
+        self._fleet.holds(not duplicate or how is not None, "nothing became of an answer")
+        self._fleet.holds(purchase is not None and purchase.verdict in ("ok", "private"), "kept what was not bought")
+        self.told += 1
+        self._fleet.holds(self.told == 1, "told twice what became of an answer")
 
     async def close(self) -> None:
         self.closed += 1

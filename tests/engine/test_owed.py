@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from hashcache.core.entry import Entry, Instant
-from hashcache.engine.owed import MOST, Owed
+from hashcache.engine.load import Kept
+from hashcache.engine.owed import MOST, Owed, Told
 from hashcache.ports import Claim
 from tests.engine.conftest import LABEL, key_of
 from tests.engine.machine import QUESTIONS, Fleet, Member
@@ -13,27 +17,48 @@ from tests.harness.away import CutOff, Fault
 from tests.harness.clock import HandClock
 
 
-async def test_the_oldest_are_given_up_first(store: CutOff, clock: HandClock) -> None:
+@pytest.fixture
+def ends() -> list[Kept]:
+    """What became of answers."""
+    return []
+
+
+@pytest.fixture
+def told(ends: list[Kept]) -> Told:
+    """Notes it in *ends*."""
+
+    async def note(how: Kept) -> None:
+        ends.append(how)
+
+    return note
+
+
+async def test_the_oldest_are_given_up_first(store: CutOff, clock: HandClock, ends: list[Kept], told: Told) -> None:
     """As many as it holds are brought; what was owed anew counts as new."""
     owed = Owed(store)
     now = Instant(clock())
     for number in (*range(MOST), 0, MOST):
         entry = Entry(key_of(number), LABEL, b"", 0, now, Instant(now + 60_000))
-        owed.add(Claim(entry.key, "token", ""), entry, since=now)
+        owed.add(Claim(entry.key, "token", ""), entry, since=now, told=told)
     assert (len(owed), owed.given_up) == (MOST, 1)
     await owed.close()
     reading = await store.read([key_of(number) for number in (0, 1, 2, MOST)])
     assert [slot.entry is not None for slot in reading.slots] == [True, False, True, True]
+    assert Counter(ends) == {Kept.STORED: MOST, Kept.UNKEPT: 2}, "the one that was replaced, and the one given up"
 
 
-async def test_what_cannot_be_brought_at_the_end_is_counted(store: CutOff, clock: HandClock) -> None:
+async def test_what_cannot_be_brought_at_the_end_is_counted(
+    store: CutOff, clock: HandClock, ends: list[Kept], told: Told
+) -> None:
     """It was paid for, and nobody will have it."""
     owed = Owed(store)
     now = Instant(clock())
     store.away = True
-    owed.add(Claim(key_of(), "token", ""), Entry(key_of(), LABEL, b"", 0, now, Instant(now + 60_000)), since=now)
+    entry = Entry(key_of(), LABEL, b"", 0, now, Instant(now + 60_000))
+    owed.add(Claim(key_of(), "token", ""), entry, since=now, told=told)
     await owed.close()
     assert (len(owed), owed.given_up) == (0, 1)
+    assert ends == [Kept.UNKEPT]
 
 
 def test_a_store_that_stays_away_is_tried_less_and_less_often(fleet: Fleet, one: Member) -> None:

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hashcache.core.money import MicroDollars
-from hashcache.engine.load import Loaded
+from hashcache.engine.load import Kept, Loaded
 
 PRICE = MicroDollars(10_000)
 
 
 @dataclass
 class Shop:
-    """Where loads buy. *gate* open: at once. *paid* counts purchases; *open_loads* those not closed yet."""
+    """Where loads buy. *gate* open: at once. *paid* counts purchases; *open_loads* those not closed yet;
+    *kept* what became of each answer, and whether it was bought twice.
+    """
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -25,6 +27,7 @@ class Shop:
     open_loads: int = 0
     closed_twice: int = 0
     failing: Exception | None = None
+    kept: list[tuple[Kept, bool]] = field(default_factory=list)
     price: MicroDollars = PRICE
 
     def load(self, payload: Callable[[int], bytes] = lambda number: b'{"bought":%d}' % number) -> ShopLoad:
@@ -52,6 +55,10 @@ class ShopLoad:
         if shop.failing is not None:
             raise shop.failing
         return Loaded(self._payload(number), shop.price)
+
+    async def kept(self, how: Kept, *, duplicate: bool) -> None:
+        """Note it."""
+        self._shop.kept.append((how, duplicate))
 
     async def close(self) -> None:
         """Count it."""

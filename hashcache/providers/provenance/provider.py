@@ -60,7 +60,7 @@ class ProvenanceProvider:
     @property
     def terms(self) -> Terms:
         """Nothing is billed; what is too large for a part of the analysis is said in the evidence."""
-        return Terms("analysis", FREE)
+        return Terms("analysis", FREE, embedded=True)
 
     async def estimate(self, _content: Content, _body: Body) -> Estimate:
         """Nothing."""

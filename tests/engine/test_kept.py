@@ -1,0 +1,65 @@
+"""A load that gave an answer is told once what became of it: money is booked by that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from hashcache.core.barrier import Selector
+from hashcache.core.policy import Policy
+from hashcache.engine.cache import Cache
+from hashcache.engine.invalidation import Invalidations
+from hashcache.engine.load import Kept, LoadFailed
+from tests.engine.conftest import LABEL, key_of
+from tests.harness.away import CutOff
+from tests.harness.loads import Shop
+from tests.harness.service import until
+
+POLICY = Policy(ttl=timedelta(days=7), poll=timedelta(milliseconds=5))
+
+
+async def test_stored(cache: Cache, shop: Shop) -> None:
+    """An answer that the store keeps."""
+    await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    assert shop.kept == [(Kept.STORED, False)]
+
+
+async def test_by_request_it_is_not_kept(cache: Cache, shop: Shop) -> None:
+    """`no-store` keeps nothing."""
+    await cache.get_or_load(key_of(), LABEL, POLICY, shop.load(), keep=False)
+    assert shop.kept == [(Kept.UNKEPT, False)]
+
+
+async def test_cleared_meanwhile(cache: Cache, shop: Shop) -> None:
+    """A clear that came while the call ran refuses its answer."""
+    shop.gate.clear()
+    asking = asyncio.create_task(cache.get_or_load(key_of(), LABEL, POLICY, shop.load()))
+    await shop.entered.wait()
+    await Invalidations(cache).invalidate(Selector(), reason="test")
+    shop.gate.set()
+    await asking
+    assert shop.kept == [(Kept.FENCED, False)]
+
+
+async def test_a_failure_keeps_nothing(cache: Cache, shop: Shop) -> None:
+    """Who gave no answer is told nothing."""
+    shop.failing = LoadFailed("down", b"")
+    with pytest.raises(LoadFailed):
+        await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    assert not shop.kept
+
+
+async def test_with_the_store_away_it_is_told_later(make_cache: Callable[[], Cache], shop: Shop, store: CutOff) -> None:
+    """Told when the answer has been brought to the store, not before."""
+    cache = make_cache()
+    store.away = True
+    await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    assert not shop.kept
+    store.away = False
+    await cache.look([key_of(1)])
+    await until(lambda: shop.kept)
+    assert shop.kept == [(Kept.STORED, False)]
