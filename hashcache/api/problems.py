@@ -51,12 +51,15 @@ KINDS = {
         Kind("empty", 422, "Nothing was uploaded"),
         Kind("bad-text", 422, "The text has no bytes in UTF-8"),
         Kind("vendor-limit", 422, "The provider does not take this content"),
+        Kind("budget-spent", 429, "The budget is spent"),
         Kind("headers-too-large", 431, "The request's headers are too large"),
         Kind("internal", 500, "A fault of ours"),
         Kind("provider-invalid", 502, "The provider gave no usable answer"),
         Kind("provider-failed", 502, "The provider failed"),
         Kind("provider-denied", 503, "The provider refuses our account"),
         Kind("provider-throttled", 503, "The provider asks to wait"),
+        Kind("provider-down", 503, "The provider is not asked for a while"),
+        Kind("outcome-unknown", 503, "An earlier call for this content may have been paid"),
         Kind("spool-full", 503, "No room for this upload"),
         Kind("store-unavailable", 503, "The store does not answer"),
         Kind("shutting-down", 503, "This server is shutting down"),
@@ -108,6 +111,9 @@ _SLUGS: tuple[tuple[type[Exception], str], ...] = (
     (errors.ProviderRejected, "vendor-limit"),
     (errors.ProviderInvalid, "provider-invalid"),
     (errors.ProviderThrottled, "provider-throttled"),
+    (errors.ProviderDown, "provider-down"),
+    (errors.BudgetSpent, "budget-spent"),
+    (errors.OutcomeUnknown, "outcome-unknown"),
     (errors.ProviderDenied, "provider-denied"),
     (errors.ProviderTimeout, "provider-timeout"),
     (errors.ProviderFailed, "provider-failed"),
@@ -138,6 +144,8 @@ def of(error: Exception) -> Problem:
     headers: dict[str, str] = {}
     if isinstance(error, errors.ContentTooLarge):
         members["limit"] = error.limit
+    if isinstance(error, errors.BudgetSpent):
+        members |= {"budget": error.budget, "resets": error.resets}
     after = getattr(error, "retry_after", None)
     if slug in _RETRY_SOON or after is not None:
         seconds = max(1, math.ceil(after)) if after is not None else _RETRY_SOON[slug]
