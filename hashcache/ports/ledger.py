@@ -23,7 +23,8 @@ class Batch:
 
     *sender* is its `Process.name`; *number* is 1 for its first batch and one more for each further one. A batch that
     may have got lost is sent again as it was, same *number*, same *at*. *counts* are added to the totals, *minute* to
-    the series, *hits* to what is remembered of keys.
+    the series, *hits* to what is remembered of keys, *days* to the accounts: to the lines (`core.spend`) of its day
+    (UTC) and of all days.
     """
 
     sender: str
@@ -32,6 +33,7 @@ class Batch:
     counts: Mapping[str, int] = field(default_factory=dict)
     minute: Mapping[str, int] = field(default_factory=dict)
     hits: Mapping[Key, int] = field(default_factory=dict)
+    days: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

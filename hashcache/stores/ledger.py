@@ -13,17 +13,23 @@ from heapq import nsmallest
 
 from hashcache.core.entry import Instant
 from hashcache.core.key import Key
+from hashcache.core.spend import day_of
 from hashcache.ports.ledger import KEPT, REMEMBERED, Batch, Minute, Process
+from hashcache.stores.accounts import MemoryLines
 
 MINUTE = 60_000
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 class MemoryLedger:
-    """*clock* gives milliseconds since 1970; *remembered*: how many keys' hits are kept."""
+    """
+    *clock* gives milliseconds since 1970; *lines* is where the accounts keep those of days; *remembered*: how many
+    keys' hits are kept.
+    """
 
-    def __init__(self, clock: Callable[[], int], remembered: int = REMEMBERED) -> None:
+    def __init__(self, clock: Callable[[], int], lines: MemoryLines, remembered: int = REMEMBERED) -> None:
         self._clock = clock
+        self._lines = lines
         self._remembered = remembered
         self._totals: Counter[str] = Counter()
         self._minutes: dict[int, Counter[str]] = {}
@@ -41,6 +47,7 @@ class MemoryLedger:
         self._totals.update(batch.counts)
         if batch.minute:
             self._minutes.setdefault(batch.at // MINUTE, Counter()).update(batch.minute)
+        self._lines.add(day_of(batch.at), batch.days)
         self._hits.update({key.short: count for key, count in batch.hits.items()})
         for name in nsmallest(len(self._hits) - self._remembered, self._hits, key=self._hits.__getitem__):
             del self._hits[name]

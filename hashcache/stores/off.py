@@ -2,7 +2,8 @@
 No store: nothing is kept, everything is bought.
 
 Rule 1: a claim is always granted and a commit keeps nothing, so whoever asks, buys.
-Rule 2: the barrier and the counters live in this process: what the near memory holds can still be invalidated.
+Rule 2: the barrier, the counters and the accounts live in this process: what the near memory holds can still be
+        invalidated, and the budgets hold here.
 Rule 3: its channel reaches nobody and is never alive: whether other processes serve the same callers is not known
         here, so nothing that one of them clears may be served by another from memory.
 """
@@ -17,18 +18,23 @@ from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.key import Key
 from hashcache.core.notice import Notice
 from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth, Traffic
+from hashcache.stores.accounts import MemoryAccounts
 from hashcache.stores.hearing import PACE, Hearing, message
 from hashcache.stores.ledger import MemoryLedger
 
 
 class OffStore:
-    """Store and Ledger that hold nothing, and a Channel in *channel*. *clock* gives milliseconds since 1970."""
+    """
+    A Store that holds nothing, with a Channel to nobody, and a Ledger and Accounts that end with this process, as
+    *channel*, *ledger* and *accounts*. *clock* gives milliseconds since 1970.
+    """
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
         self._barrier = NONE
         self.channel = OffChannel(self.now)
-        self.ledger = MemoryLedger(clock)
+        self.accounts = MemoryAccounts(clock)
+        self.ledger = MemoryLedger(clock, self.accounts.lines)
 
     def now(self) -> Instant:
         """The clock's time."""

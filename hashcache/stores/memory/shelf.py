@@ -16,6 +16,7 @@ from heapq import nsmallest
 
 from hashcache.core.barrier import NONE, Barrier
 from hashcache.core.key import Key
+from hashcache.stores.accounts import MemoryAccounts
 from hashcache.stores.ledger import MemoryLedger
 from hashcache.stores.memory.channel import Hub
 
@@ -133,5 +134,6 @@ class Shared:
         self.claims = Words(clock)
         self.tombstones = Words(clock)
         self.barrier: Barrier = NONE
-        self.ledger = MemoryLedger(clock)
+        self.accounts = MemoryAccounts(clock)
+        self.ledger = MemoryLedger(clock, self.accounts.lines)
         self.hub = Hub()

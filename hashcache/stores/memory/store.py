@@ -29,8 +29,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 class MemoryStore:
     """
-    Store and Ledger in this process, with its Channel in *channel*. *clock* gives milliseconds since 1970; *most*
-    bounds the entries in bytes, their names and an estimate of what Python adds included.
+    Store in this process, with its Channel, Ledger and Accounts as *channel*, *ledger* and *accounts*. *clock* gives
+    milliseconds since 1970; *most* bounds the entries in bytes, their names and an estimate of what Python adds
+    included.
 
     *shared*: what another end has already; see `join`.
     """
@@ -55,6 +56,7 @@ class MemoryStore:
         self._claims = self._shared.claims
         self._tombstones = self._shared.tombstones
         self.ledger = self._shared.ledger
+        self.accounts = self._shared.accounts
         self.channel = MemoryChannel(self._shared.hub, self.now, pace)
 
     def join(self) -> MemoryStore:
