@@ -32,17 +32,23 @@ from hashcache.api.health import HealthPages
 from hashcache.api.intake import Limits
 from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
+from hashcache.api.spend import SpendPages
 from hashcache.core.content import Kind
 from hashcache.core.errors import StoreUnavailable
+from hashcache.core.spend import added
 from hashcache.engine.cache import Cache
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.near import Near
 from hashcache.ports import StoreHealth
+from hashcache.service.accounting import Accounting
 from hashcache.service.analyse import Analyses, Lives
 from hashcache.service.callers import Callers
+from hashcache.service.cashier import Cashier
 from hashcache.service.reporter import Reporter, Sources
 from hashcache.service.routing import Routing
-from hashcache.service.statistics import Figures
+from hashcache.service.spend import StorePrice
+from hashcache.service.spending import Till
+from hashcache.service.statistics import Figures, counter_of, with_money
 from hashcache.settings import Settings, is_loopback
 from hashcache.telemetry import Telemetry
 
@@ -100,7 +106,21 @@ class _House:
             observer=self._telemetry,
         )
         self._invalidations = Invalidations(self._cache)
-        self._routing = Routing(wiring.providers(settings))
+        self._routing = Routing(wiring.providers(settings), lambda name: settings.epochs.get(name, 0))
+        self._cashier = Cashier(
+            self.store.accounts,
+            settings.budgets,
+            wiring.rules(settings),
+            now=self.store.now,
+            peers=self._count_peers,
+        )
+        self._accounting = Accounting(
+            self.store.accounts,
+            settings.budgets,
+            StorePrice(settings.redis_price, settings.redis_commands_price),
+            now=self.store.now,
+            commands=self._commands,
+        )
         self._stopped: float | None = None
 
     def app(self) -> ASGIApp:
@@ -110,12 +130,22 @@ class _House:
             Callers(settings.api_keys, settings.admin_token),
             administered=settings.admin_token is not None or any(key.role == "admin" for key in settings.api_keys),
         )
-        analyses = Analyses(self._cache, self._invalidations, self._routing, _lives(settings), self._telemetry)
+        till = Till(
+            self._cashier, self._reporter.process.name, self.store.now, self._telemetry, most=settings.max_entry
+        )
+        analyses = Analyses(self._cache, self._invalidations, self._routing, _lives(settings), till)
         limits = _limits(settings)
         table = routes.table(
             AnalysisPages(analyses, access, limits, self._telemetry),
             AdminPages(self.store, self._invalidations, self._figures, access, limits, self._telemetry),
             MinutesPage(self.store.ledger, access),
+            SpendPages(
+                self.store.accounts,
+                self._accounting.report,
+                access,
+                limits,
+                lambda: [provider.name for provider in self._routing.everyone()],
+            ),
             MetricsPage(
                 self.store.ledger,
                 lambda: self._reporter.process,
@@ -147,6 +177,7 @@ class _House:
         _hear_of_the_end(self._stop)
         await self._cache.open()
         self._reporter.start()
+        self._cashier.start()
         await self._invalidations.resume()
         try:
             yield
@@ -155,11 +186,22 @@ class _House:
 
     async def _figures(self) -> Figures:
         """The figures of the fleet; what cannot be had now is None."""
+        totals = await self._reporter.totals()
         try:
             processes = await self.store.ledger.processes()
+            lines = await self.store.accounts.totals()
         except StoreUnavailable:
-            processes = None
-        return Figures(await self._reporter.totals(), processes)
+            return Figures(totals, None)
+        return Figures(with_money(totals, added([lines, self._reporter.lines])), processes)
+
+    async def _count_peers(self) -> int:
+        """How many processes share the budgets, as far as is known."""
+        return max(self._settings.workers, len(await self.store.ledger.processes()))
+
+    async def _commands(self) -> int | None:
+        """How many commands this month has seen, if the store's commands are counted."""
+        totals = await self._reporter.totals()
+        return totals.get(counter_of("commands", self.store.now()))
 
     def _grown(self) -> dict[str, int]:
         traffic = self.store.channel.traffic
@@ -191,6 +233,7 @@ class _House:
         await self._invalidations.close()
         for provider in self._routing.everyone():
             await provider.close()
+        await self._cashier.close()
         await self._reporter.close()
         await self.store.close()
         log.info("stopped")

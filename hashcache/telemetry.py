@@ -19,7 +19,7 @@ from hashcache.core.content import Content
 from hashcache.core.money import MicroDollars, decimal
 from hashcache.core.outcome import Outcome
 from hashcache.service.reporter import Reporter
-from hashcache.service.statistics import count
+from hashcache.service.statistics import booked, count
 
 _LONGEST_NAME = 200
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
@@ -36,7 +36,7 @@ class Telemetry:
     def answered(self, outcome: Outcome, content: Content | None, *, milliseconds: float) -> None:
         """One question was answered, in so many *milliseconds*."""
         kind = outcome.entry.label.kind
-        self._reporter.add(count(outcome, kind=kind, milliseconds=milliseconds))
+        self._reporter.add(count(outcome, kind=kind, milliseconds=milliseconds), booked(outcome))
         if outcome.cached:
             self._reporter.hit(outcome.entry.key)
         log.info(
@@ -85,6 +85,11 @@ class Telemetry:
             possibly_paid=possibly_paid,
             ms=round(duration * 1000, 1),
         )
+
+    def declined(self, provider: str, error: Exception) -> None:
+        """A call was not made."""
+        self._reporter.add({f"declined.{provider}": 1})
+        log.info("provider.declined", provider=provider, error=type(error).__name__, detail=str(error))
 
     def invalidated(self, selector: Selector, *, deleted: int, reason: str, who: str) -> None:
         """Somebody cleared something."""

@@ -22,7 +22,7 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError
 from hashcache.core.key import Names
 from hashcache.core.secret import Secret, Unsigned
-from hashcache.ports import Channel, Ledger, Process, Provider, Store
+from hashcache.ports import Accounts, Channel, Ledger, Process, Provider, Rules, Store
 from hashcache.providers.generic import GenericProvider
 from hashcache.providers.provenance.provider import ProvenanceProvider
 from hashcache.settings import Settings
@@ -45,6 +45,11 @@ class Shared(Store, Protocol):
     @property
     def ledger(self) -> Ledger:
         """Their books."""
+        ...
+
+    @property
+    def accounts(self) -> Accounts:
+        """Their money."""
         ...
 
 
@@ -119,6 +124,11 @@ def providers(settings: Settings) -> Mapping[Kind, list[Provider]]:
     """The providers of each kind, in order of preference; each one is made once."""
     made: dict[str, Provider] = {}
     return {kind: [_provider(name, settings, made) for name in names] for kind, names in settings.providers.items()}
+
+
+def rules(settings: Settings) -> Rules:
+    """When no paid call is let through."""
+    return Rules(tries=2 if settings.unknown_outcome == "buy" else 1)
 
 
 def _provider(name: str, settings: Settings, made: dict[str, Provider]) -> Provider:

@@ -9,10 +9,16 @@ from hashcache.api.analyses import AnalysisPages
 from hashcache.api.health import HealthPages
 from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
+from hashcache.api.spend import SpendPages
 
 
 def table(
-    analyses: AnalysisPages, admin: AdminPages, minutes: MinutesPage, metrics: MetricsPage, health: HealthPages
+    analyses: AnalysisPages,
+    admin: AdminPages,
+    minutes: MinutesPage,
+    spend: SpendPages,
+    metrics: MetricsPage,
+    health: HealthPages,
 ) -> list[Route]:
     """Every route."""
     return [
@@ -24,6 +30,8 @@ def table(
         Route("/api/admin/cache/clears/{id}", admin.progress, methods=["GET"]),
         Route("/api/admin/cache/invalidate", admin.invalidate, methods=["POST"]),
         Route("/api/admin/cache/invalidate/{kind}", admin.invalidate_kind, methods=["POST"]),
+        Route("/api/admin/spend", spend.spend, methods=["GET"]),
+        Route("/api/admin/spend/import", spend.import_bill, methods=["POST"]),
         Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),

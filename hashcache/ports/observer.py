@@ -33,6 +33,10 @@ class Observer(Protocol):
         """A call to a provider gave no answer; *price* is what may be billed all the same."""
         ...
 
+    def declined(self, provider: str, error: Exception) -> None:
+        """A call was not made: the vendor does not take this, or a budget, a breaker or the record forbids it."""
+        ...
+
     def invalidated(self, selector: Selector, *, deleted: int, reason: str, who: str) -> None:
         """Somebody cleared something."""
         ...

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -58,13 +58,14 @@ class Cashier:
         rules: Rules,
         *,
         now: Callable[[], Instant],
-        peers: Callable[[], int],
+        peers: Callable[[], Awaitable[int]],
     ) -> None:
         self._accounts = accounts
         self._budgets = tuple(budgets)
         self._rules = rules
         self._now = now
-        self._shares = Shares(peers)
+        self._shares = Shares()
+        self._peers = peers
         self._down: dict[str, Refused] = {}
         #: Providers of which it was said that they are down.
         self._alarmed: set[str] = set()
@@ -151,7 +152,7 @@ class Cashier:
                 return
         self._owed.append(owed)
         while len(self._owed) > _MOST_OWED:
-            self._owed.popleft()
+            self._shares.forget(self._owed.popleft().attempt.token)
             self.given_up += 1
         self._wake.set()
 
@@ -210,6 +211,8 @@ class Cashier:
                 await self._book_owed()
                 if loop.time() >= reap_in:
                     await self._reap()
+                    if self._budgets:
+                        self._shares.peers = await self._peers()
                     reap_in = loop.time() + _REAP_EVERY
                 pause = _RETRY
                 rest = reap_in - loop.time()

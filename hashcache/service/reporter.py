@@ -70,6 +70,7 @@ class Reporter:
         self._quiet = quiet
         self._pause = pause
         self._counts: Counter[str] = Counter()
+        self._lines: Counter[str] = Counter()
         self._hits: Counter[Key] = Counter()
         self._before: Mapping[str, int] = {}
         self._number = 0
@@ -95,16 +96,17 @@ class Reporter:
         self._grow()
         with suppress(StoreUnavailable):
             # What was on its way; then what came since, hits that are not due yet included.
-            while self._sent or self._counts or self._hits:
+            while self._sent or self._counts or self._lines or self._hits:
                 self._hits_due = self._monotonic()
                 await self._book()
             await self._ledger.beat(self.process, timedelta(0))
 
-    def add(self, counts: Mapping[str, int]) -> None:
-        """Count *counts*."""
+    def add(self, counts: Mapping[str, int], lines: Mapping[str, int] = _NOTHING) -> None:
+        """Count *counts*, and book *lines* (`core.spend`) on today's page."""
         for name, number in counts.items():
             if number:
                 self._counts[name] += number
+        self._lines.update(lines)
         if self._counts:
             self._dirty.set()
 
@@ -131,6 +133,11 @@ class Reporter:
         if self._sent is not None:
             totals.update(self._sent.counts)
         return totals
+
+    @property
+    def lines(self) -> Mapping[str, int]:
+        """What is still to be booked on the pages of days."""
+        return self._lines + Counter(self._sent.days if self._sent is not None else {})
 
     async def _report_for_ever(self) -> None:
         while True:
@@ -176,7 +183,8 @@ class Reporter:
         self._grow()
         self._number += 1
         counts, self._counts = self._counts, Counter()
-        return Batch(self._process.name, self._number, self._now(), counts, per_minute(counts), hits)
+        lines, self._lines = self._lines, Counter()
+        return Batch(self._process.name, self._number, self._now(), counts, per_minute(counts), hits, lines)
 
     def _due_hits(self) -> Mapping[Key, int]:
         now = self._monotonic()

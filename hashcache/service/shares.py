@@ -7,7 +7,7 @@ is known, because the store was never reached, nothing may be spent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from hashcache.core.budget import Charge
 from hashcache.core.money import MicroDollars
@@ -15,10 +15,10 @@ from hashcache.ports import Attempt, Settlement
 
 
 class Shares:
-    """The shares of this process; *peers* tells how many processes there are, at least 1."""
+    """The shares of this process, which is one of *peers*."""
 
-    def __init__(self, peers: Callable[[], int]) -> None:
-        self._peers = peers
+    def __init__(self) -> None:
+        self.peers = 1
         self._left: dict[str, MicroDollars] = {}
         self._seen_any = False
         self._drawn: dict[str, int] = {}
@@ -59,4 +59,4 @@ class Shares:
     def _share(self, charge: Charge) -> int:
         """A window that began since the last contact is untouched, as far as we know."""
         left = self._left.get(charge.name, charge.most if self._seen_any else MicroDollars(0))
-        return left // max(1, self._peers())
+        return left // max(1, self.peers)

@@ -106,7 +106,7 @@ class Purchase:
             estimate = await self._estimate()
             await self._admit(token, estimate)
         except ProviderError as error:
-            observer.lost(name, duration=monotonic() - began, error=error, price=FREE)
+            observer.declined(name, error)
             raise remember(error, sent=False) from error
         try:
             answer = self._answer = await self._ask()
@@ -168,6 +168,7 @@ class Purchase:
             async with asyncio.timeout(self._deadline.total_seconds()):
                 answer = await self._begin()
                 while isinstance(answer, Pending):
+                    await self._note(answer.receipt)
                     await asyncio.sleep(answer.after.total_seconds())
                     answer = await self._provider.resume(answer.receipt)
         except TimeoutError:
@@ -182,10 +183,13 @@ class Purchase:
         attempt = self._attempt
         if attempt is not None and attempt.receipt:
             return await self._provider.resume(attempt.receipt)
-        answer = await self._provider.start(self._content, self._body)
-        if isinstance(answer, Pending) and attempt is not None:
-            self._attempt = await self._till.cashier.note(attempt, answer.receipt)
-        return answer
+        return await self._provider.start(self._content, self._body)
+
+    async def _note(self, receipt: str) -> None:
+        """The receipt is on record before the job is asked for, by us or by who comes after us."""
+        attempt = self._attempt
+        if attempt is not None and attempt.receipt != receipt:
+            self._attempt = await self._till.cashier.note(attempt, receipt)
 
     def _encoded(self, answer: Answer) -> tuple[bytes, bool]:
         try:

@@ -21,6 +21,7 @@ from hashcache.core.entry import Instant
 from hashcache.core.freshness import Cause
 from hashcache.core.money import decimal
 from hashcache.core.outcome import Level, Outcome, Status
+from hashcache.core.spend import Account, summed
 from hashcache.ports import Minute, Process, StoreHealth
 
 #: Upper bounds of the buckets of a duration, in milliseconds; the last is open.
@@ -65,6 +66,25 @@ def count(outcome: Outcome, *, kind: str, milliseconds: float) -> Counter[str]:
     if not outcome.cached and not outcome.collapsed:
         counts["stored"] += outcome.stored
     return counts
+
+
+def booked(outcome: Outcome) -> dict[str, int]:
+    """The lines that one answered question adds to the books: what it did not cost."""
+    if not (outcome.cached or outcome.collapsed):
+        return {}
+    label = outcome.entry.label
+    what = "collapsed" if outcome.collapsed else "hits"
+    return Account(label.provider, label.kind, label.tenant).lines({what: 1, "saved": outcome.saved})
+
+
+def with_money(totals: Mapping[str, int], lines: Mapping[str, int]) -> dict[str, int]:
+    """*totals* with what the books' *lines* say of money in place of what processes have counted of it."""
+    sums = summed(lines, lambda account: account.provider)
+    counted = ("calls", "spent", "wasted", "saved")
+    return {
+        **totals,
+        **{f"{what}.{name}": sums[name][what] for name in sums for what in counted if sums[name]["calls"]},
+    }
 
 
 def _bucket(milliseconds: float) -> int:

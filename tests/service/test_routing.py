@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hashcache.core.content import Kind
 from hashcache.core.key import Question
 from hashcache.service.routing import Routing
@@ -19,35 +21,39 @@ class Named:
         return Question(kind, tenant, self.name, "model")
 
 
-def routing() -> Routing:
-    """Two providers for images, one of them for texts too, none for videos."""
+def routing(epochs: Mapping[str, int] | None = None) -> Routing:
+    """Two providers for images, one of them for texts too, none for videos; each in its epoch."""
     one, two = Named("one"), Named("two")
-    return Routing({Kind.IMAGE: [one, two], Kind.TEXT: [two], Kind.VIDEO: []})  # type: ignore[list-item]  # as much of a provider as is asked here
+    chains = {Kind.IMAGE: [one, two], Kind.TEXT: [two], Kind.VIDEO: []}
+    return Routing(chains, lambda name: (epochs or {}).get(name, 0))  # type: ignore[arg-type]  # as much of a provider as is asked here
 
 
-def test_the_first_is_paid() -> None:
-    """And nobody where nobody is configured."""
-    found = {kind: routing().first(kind) for kind in Kind}
-    assert {kind: one and one.name for kind, one in found.items()} == {"image": "one", "video": None, "text": "two"}
+def test_the_chain_is_in_order() -> None:
+    """And empty where nobody is configured."""
+    found = {kind.value: [one.name for one in routing().chain(kind)] for kind in Kind}
+    assert found == {"image": ["one", "two"], "video": [], "text": ["two"]}
 
 
 def test_candidates_are_in_order_and_narrowed_by_kind() -> None:
     """Image before text, the first provider before its fallback."""
     whole = routing().candidates(SHA256, "default")
-    assert [(kind, key.space) for kind, key in whole] == [
-        ("image", "analysis"),
-        ("image", "analysis"),
-        ("text", "text"),
-    ]
-    assert len({key.variant for _, key in whole}) == 3
+    assert [key.space for key in whole] == ["analysis", "analysis", "text"]
+    assert len({key.variant for key in whole}) == 3
     assert routing().candidates(SHA256, "default", Kind.TEXT) == whole[2:]
+
+
+def test_a_raised_epoch_asks_anew() -> None:
+    """All keys of the provider are others, and none of anybody else's."""
+    before, after = routing(), routing({"two": 1})
+    assert before.keys(SHA256, Kind.IMAGE, "default")[0] == after.keys(SHA256, Kind.IMAGE, "default")[0]
+    assert before.keys(SHA256, Kind.IMAGE, "default")[1] != after.keys(SHA256, Kind.IMAGE, "default")[1]
 
 
 def test_tenants_share_no_key_and_cost_the_same() -> None:
     """Another tenant's candidates are as many, and all others."""
     mine, yours = (routing().candidates(SHA256, tenant) for tenant in ("mine", "yours"))
     assert len(mine) == len(yours)
-    assert {key for _, key in mine}.isdisjoint({key for _, key in yours})
+    assert set(mine).isdisjoint(yours)
 
 
 def test_everyone_is_named_once() -> None:
