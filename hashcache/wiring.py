@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from hashcache.core.content import Kind
@@ -23,9 +23,15 @@ from hashcache.core.errors import SettingsError
 from hashcache.core.key import Names
 from hashcache.core.secret import Secret, Unsigned
 from hashcache.ports import Accounts, Channel, Ledger, Process, Provider, Rules, Store
+from hashcache.providers.access import Access
+from hashcache.providers.aiornot import AiOrNotProvider
 from hashcache.providers.generic import GenericProvider
+from hashcache.providers.gptzero import GptZeroProvider
+from hashcache.providers.hive import HiveProvider
 from hashcache.providers.provenance.provider import ProvenanceProvider
-from hashcache.settings import Settings
+from hashcache.providers.reality_defender import RealityDefenderProvider
+from hashcache.providers.sightengine import SightengineProvider
+from hashcache.settings import Generic, Settings, Vendor
 from hashcache.stores.memory import MemoryStore
 from hashcache.stores.off import OffStore
 from hashcache.stores.redis.store import RedisStore
@@ -133,16 +139,65 @@ def rules(settings: Settings) -> Rules:
 
 def _provider(name: str, settings: Settings, made: dict[str, Provider]) -> Provider:
     if name not in made:
-        made[name] = _make(name, settings)
+        made[name] = provider(name, settings)
     return made[name]
 
 
-def _make(name: str, settings: Settings) -> Provider:
+def provider(name: str, settings: Settings) -> Provider:
+    """
+    The provider called *name*, with nothing opened yet.
+
+    Raises:
+        SettingsError: it is not configured.
+    """
     if name == "provenance":
         return ProvenanceProvider(clock=clock)
-    generic = settings.generic
-    if name != "generic" or generic is None:
+    if name == "generic" and settings.generic is not None:
+        return _generic(settings.generic, settings)
+    vendor = settings.vendors.get(name)
+    if vendor is None:
         raise SettingsError(f"the provider {name!r} is not configured")
+    return _vendor(name, _access(vendor, settings), vendor.options)
+
+
+def _vendor(name: str, access: Access, options: Mapping[str, Any]) -> Provider:
+    match name:
+        case "sightengine":
+            return SightengineProvider(access, clock=clock, random=chance)
+        case "hive":
+            return HiveProvider(access, clock=clock, random=chance)
+        case "aiornot":
+            return AiOrNotProvider(access, clock=clock, random=chance)
+        case "gptzero":
+            return GptZeroProvider(
+                access,
+                clock=clock,
+                random=chance,
+                multilingual=options.get("multilingual", False),
+                model_version=options.get("model_version"),
+            )
+        case "reality_defender":
+            return RealityDefenderProvider(access, clock=clock, random=chance)
+    raise SettingsError(f"the provider {name!r} is not known")
+
+
+def _access(vendor: Vendor, settings: Settings) -> Access:
+    return Access(
+        url=vendor.url.rstrip("/"),
+        key=vendor.key,
+        user=vendor.user,
+        price=vendor.price,
+        timeout=vendor.timeout or settings.provider_timeout,
+        video_timeout=vendor.timeout or settings.video_timeout,
+        concurrency=vendor.concurrency,
+        ai_above=vendor.ai_above,
+        most_bytes=vendor.most_bytes,
+        most_seconds=vendor.most_seconds,
+        most_characters=vendor.most_characters,
+    )
+
+
+def _generic(generic: Generic, settings: Settings) -> Provider:
     return GenericProvider(
         url=generic.url,
         headers=generic.headers,
