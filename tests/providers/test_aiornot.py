@@ -35,6 +35,7 @@ from tests.harness.altered import ABSENT, altered
 from tests.harness.bodies import Counted, Held, Spooled
 from tests.harness.dialects.aiornot import ANSWERS, KEY, image, speaks, text, video
 from tests.harness.dialects.faults import FAULTS
+from tests.harness.media import movie_header, mp4
 from tests.harness.recorder import recording
 from tests.harness.vendor import Script, ScriptedVendor, status
 
@@ -453,6 +454,17 @@ async def test_a_size_that_it_does_not_take_is_refused(
         await asked.estimate(sent, larger)
     await body.close()
     await larger.close()
+
+
+async def test_a_duration_is_limited_where_the_operator_says_so(vendor: ScriptedVendor) -> None:
+    """The vendor takes long videos and analyses parts of them; with a limit they are refused before anything is sent."""
+    short, long = (mp4(header=movie_header(duration, 1000)) for duration in (30_000, 30_500))
+    careful = provider(vendor.url, most_seconds=30)
+    assert (await careful.estimate(content(Kind.VIDEO, "video/mp4", short), Held(short))).price == CENT
+    with pytest.raises(ProviderRejected, match="at most 30 s"):
+        await careful.estimate(content(Kind.VIDEO, "video/mp4", long), Held(long))
+    assert (await provider(vendor.url).estimate(content(Kind.VIDEO, "video/mp4", long), Held(long))).price == CENT
+    assert vendor.accepted == 0
 
 
 @pytest.mark.parametrize(
