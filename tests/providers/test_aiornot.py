@@ -457,7 +457,7 @@ async def test_a_size_that_it_does_not_take_is_refused(
 
 
 async def test_a_duration_is_limited_where_the_operator_says_so(vendor: ScriptedVendor) -> None:
-    """The vendor takes long videos and analyses parts of them; with a limit they are refused before anything is sent."""
+    """The vendor analyses parts of long videos; with a limit they are refused before anything is sent."""
     short, long = (mp4(header=movie_header(duration, 1000)) for duration in (30_000, 30_500))
     careful = provider(vendor.url, most_seconds=30)
     assert (await careful.estimate(content(Kind.VIDEO, "video/mp4", short), Held(short))).price == CENT
