@@ -162,7 +162,7 @@ class AiOrNotProvider:
             model=_REPORTS[kind],
             model_version=None,
             analysed_at=written(self._clock()),
-            answer=without_echoes(document, text, dropped=_ECHOES),
+            answer=without_echoes(without_echoes(document, text, dropped=_ECHOES), self._access.key),
         )
 
 

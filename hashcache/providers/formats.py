@@ -97,14 +97,14 @@ def _quoted(name: str) -> str:
     return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
 
 
-def form(fields: Mapping[str, str]) -> Payload:
-    """*fields* as `application/x-www-form-urlencoded` (WHATWG URL), each to the letter: no line end is rewritten."""
-    return _whole("application/x-www-form-urlencoded", urlencode(fields).encode())
-
-
 def json(document: Any) -> Payload:
     """*document* as JSON."""
     return _whole("application/json", msgspec.json.encode(document))
+
+
+def form(fields: Mapping[str, str]) -> Payload:
+    """*fields* as `application/x-www-form-urlencoded` (WHATWG URL), each to the letter: no line end is rewritten."""
+    return _whole("application/x-www-form-urlencoded", urlencode(fields).encode())
 
 
 def _whole(media_type: str, encoded: bytes) -> Payload:

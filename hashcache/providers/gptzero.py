@@ -196,7 +196,7 @@ class GptZeroProvider:
             model=MODEL,
             model_version=version_of(member(document, "version")),
             analysed_at=written(self._clock()),
-            answer=without_echoes(document, text, dropped=_ECHOES),
+            answer=without_echoes(without_echoes(document, text, dropped=_ECHOES), self._access.key),
         )
 
 

@@ -8,7 +8,7 @@ Rule 3: a vendor with a word of its own is not contradicted in silence: AI in it
         inconclusive; AI by the threshold alone has low confidence.
 Rule 4: echoes of the content are removed from the answer: each string longer than LONGEST_STRING, and for a text each
         string that equals it or, from SHORTEST_ECHO characters on, holds it. Removed means null. A vendor that
-        repeats a text in pieces is not found out here: its adapter names the members to be dropped.
+        repeats a text in pieces is not found out here: its adapter drops those members by name.
 """
 
 from __future__ import annotations

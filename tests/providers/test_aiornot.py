@@ -496,6 +496,12 @@ async def test_secrets_and_names_stay_here(asked: AiOrNotProvider) -> None:
     assert KEY not in repr(access(aiornot.URL))
 
 
+async def test_a_key_that_is_echoed_is_not_kept(vendor: ScriptedVendor, asked: AiOrNotProvider) -> None:
+    """Some gateway repeats the headers that it was sent: the answer that is stored holds no key."""
+    vendor.then(speaks(altered(image, report__headers=[{"echo": f"Bearer {KEY}"}, KEY])))
+    assert KEY.encode() not in encode((await asked.start(IMAGE, Held(PICTURE))).result)
+
+
 async def test_it_gives_no_receipts_and_closes_twice(asked: AiOrNotProvider) -> None:
     """A receipt of another provider is refused; a second close does nothing."""
     with pytest.raises(ProviderInvalid):

@@ -470,6 +470,12 @@ async def test_secrets_and_names_stay_here(asked: GptZeroProvider) -> None:
     assert "application.txt" not in repr(told)
 
 
+async def test_a_key_that_is_echoed_is_not_kept(vendor: ScriptedVendor, asked: GptZeroProvider) -> None:
+    """Some gateway repeats the headers that it was sent: the answer that is stored holds no key."""
+    vendor.then(speaks(altered(answer, meta__headers=[{"echo": f"Bearer {KEY}"}, KEY])))
+    assert KEY.encode() not in encode((await asked.start(TEXT, Held(LETTER))).result)
+
+
 async def test_it_gives_no_receipts_and_closes_twice(asked: GptZeroProvider) -> None:
     """A receipt of another provider is refused; a second close does nothing."""
     with pytest.raises(ProviderInvalid):
