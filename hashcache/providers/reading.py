@@ -4,7 +4,9 @@ How a vendor's answer becomes ours: its score judged, its echoes of the content 
 Rule 1: a score is a number within 0 and 1, or there is no answer. A flag is no number.
 Rule 2: a score at or above the threshold means AI-generated. Confidence is how far it lies from the threshold, as a
         part of the way to the end of its side: 0.8 and more is high, 0.4 and more medium, else low.
-Rule 3: echoes of the content are removed from the answer: each string longer than LONGEST_STRING, and for a text each
+Rule 3: a vendor with a word of its own is not contradicted in silence: AI in its word but not by the threshold is
+        inconclusive; AI by the threshold alone has low confidence.
+Rule 4: echoes of the content are removed from the answer: each string longer than LONGEST_STRING, and for a text each
         string that equals it or, from SHORTEST_ECHO characters on, holds it. Removed means null. A vendor that
         repeats a text in pieces is not found out here: its adapter drops those members by name.
 """
@@ -24,7 +26,8 @@ LONGEST_STRING = 4000
 SHORTEST_ECHO = 16
 #: The longest name of a model's version that is believed.
 _LONGEST_VERSION = 128
-_STRENGTHS = {Confidence.HIGH: "strong", Confidence.MEDIUM: "medium", Confidence.LOW: "weak", Confidence.NONE: "none"}
+#: How strong a finding is of which one is so sure.
+STRENGTHS = {Confidence.HIGH: "strong", Confidence.MEDIUM: "medium", Confidence.LOW: "weak", Confidence.NONE: "none"}
 
 
 def score_of(provider: str, found: Any, where: str) -> float:
@@ -58,6 +61,16 @@ def judge(score: float, ai_above: float) -> tuple[Verdict, Confidence]:
     return verdict, Confidence.MEDIUM if part >= 0.4 else Confidence.LOW
 
 
+def weigh(score: float, ai_above: float, *, says_ai: bool) -> tuple[Verdict, Confidence]:
+    """As `judge`, of a vendor whose own word on it is *says_ai* (rule 3)."""
+    verdict, confidence = judge(score, ai_above)
+    if says_ai is (verdict is Verdict.AI_GENERATED):
+        return verdict, confidence
+    if says_ai:
+        return Verdict.INCONCLUSIVE, Confidence.NONE
+    return verdict, Confidence.LOW
+
+
 def evidence_of(score: float, ai_above: float, where: str, *, signal: str = "score") -> Evidence:
     """The *score* that lay *where* in the answer, as a finding."""
     verdict, confidence = judge(score, ai_above)
@@ -66,7 +79,7 @@ def evidence_of(score: float, ai_above: float, where: str, *, signal: str = "sco
         signal=signal,
         where=where,
         value=str(score),
-        strength=_STRENGTHS[confidence],
+        strength=STRENGTHS[confidence],
         verified=False,
         explanation=f"The provider's score is {score}, {side} the threshold of {ai_above}.",
     )
@@ -82,12 +95,22 @@ async def text_of(body: Body) -> str:
     return b"".join([chunk async for chunk in body.chunks()]).decode()
 
 
-def without_echoes(document: Any, text: str | None) -> Any:
-    """*document* with echoes of the content as None (rule 3); names of members are kept."""
+def member(document: Any, *path: str) -> Any:
+    """What lies in *document* under these names, one within the other; None when there is nothing."""
+    for name in path:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def without_echoes(document: Any, text: str | None, *, dropped: frozenset[str] = frozenset()) -> Any:
+    """*document* with echoes of the content and members named in *dropped* as None (rule 4); names are kept."""
     if isinstance(document, dict):
-        return {name: without_echoes(inner, text) for name, inner in document.items()}
+        return {
+            name: None if name in dropped else without_echoes(inner, text, dropped=dropped)
+            for name, inner in document.items()
+        }
     if isinstance(document, list):
-        return [without_echoes(inner, text) for inner in document]
+        return [without_echoes(inner, text, dropped=dropped) for inner in document]
     if isinstance(document, str) and _echoes(document, text):
         return None
     return document

@@ -126,7 +126,7 @@ def _knobs(name: str, known: Known) -> Iterator[Knob]:
 
 _OWN = (
     Knob("HASHCACHE_GPTZERO_MULTILINGUAL", "gptzero.multilingual", shapes.switch,
-         "`gptzero`: 1: also texts in French and Spanish.", "1", "0"),
+         "`gptzero`: 1: also texts in French and Spanish; not together with a model version.", "1", "0"),
     Knob("HASHCACHE_GPTZERO_MODEL_VERSION", "gptzero.model_version", _version,
          "`gptzero`: asks this version of its model; unset: its newest.", "2025-11-28-base"),
 )  # fmt: skip

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -19,12 +20,16 @@ MOST_HEADER_BYTES = 64 * 1024
 
 @dataclass
 class Request:
-    """One request: *headers* by lower-case name; *content* is the SHA-256 of the file part, or of the JSON text."""
+    """
+    One request: *headers* by lower-case name; *content* is the SHA-256 of the file part, or of the texts of JSON or a
+    form, *md5* the other digest of the same. *fields* that are no text are written as JSON.
+    """
 
     method: str
     path: str
     headers: dict[str, str]
     content: str = ""
+    md5: str = ""
     size: int = 0
     file_name: str | None = None
     media_type: str | None = None
@@ -62,13 +67,14 @@ class Ledger:
 
 
 class ContentDigest:
-    """Digests the file of a multipart body, the text of a JSON one, or a whole other body, while it streams in."""
+    """Digests the file of a multipart body, the texts of JSON or a form, or a whole other body, while it streams in."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self._digest = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
         self._parser: MultipartParser | None = None
-        self._json: bytearray | None = None
+        self._held: bytearray | None = None
         self._name, self._value = b"", b""
         self._part: dict[bytes, bytes] = {}
         self._field = ""
@@ -86,15 +92,16 @@ class ContentDigest:
                     "on_part_data": self._data,
                 },
             )
-        elif kind == b"application/json":
-            self._json = bytearray()
+        elif kind in {b"application/json", b"application/x-www-form-urlencoded"}:
+            self._read = json.loads if kind == b"application/json" else _read_form
+            self._held = bytearray()
 
     def update(self, chunk: bytes) -> None:
         """The next bytes of the body."""
         if self._parser is not None:
             self._parser.write(chunk)
-        elif self._json is not None:
-            self._json += chunk
+        elif self._held is not None:
+            self._held += chunk
         else:
             self._take(chunk)
 
@@ -102,14 +109,17 @@ class ContentDigest:
         """That was all: the request now knows its content."""
         if self._parser is not None:
             self._parser.finalize()
-        if self._json is not None:
-            for name, text in json.loads(self._json).items():
-                self._request.fields[name] = text
-                self._take(text.encode())
+        if self._held is not None:
+            for name, found in self._read(self._held).items():
+                self._request.fields[name] = found if isinstance(found, str) else json.dumps(found)
+                if isinstance(found, str):
+                    self._take(found.encode())
         self._request.content = self._digest.hexdigest()
+        self._request.md5 = self._md5.hexdigest()
 
     def _take(self, chunk: bytes) -> None:
         self._digest.update(chunk)
+        self._md5.update(chunk)
         self._request.size += len(chunk)
 
     def _begin(self) -> None:
@@ -139,6 +149,10 @@ class ContentDigest:
             self._take(raw[start:end])
         else:
             self._request.fields[self._field] += raw[start:end].decode()
+
+
+def _read_form(raw: bytearray) -> dict[str, str]:
+    return dict(parse_qsl(raw.decode("ascii"), keep_blank_values=True, strict_parsing=True))
 
 
 async def read_head(reader: asyncio.StreamReader) -> Request:
