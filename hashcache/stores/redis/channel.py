@@ -30,7 +30,7 @@ from hashcache.core.notice import Notice
 from hashcache.ports import Traffic
 from hashcache.stores.hearing import Hearing, Pace, message
 from hashcache.stores.redis.address import Address
-from hashcache.stores.redis.dialing import dial
+from hashcache.stores.redis.dialing import Way, dial, leads
 from hashcache.stores.redis.failures import translate
 from hashcache.stores.redis.server import Server
 
@@ -51,7 +51,7 @@ class RedisChannel:
 
     def __init__(
         self,
-        address: Address,
+        address: Address | Way,
         server: Server,
         names: Names,
         *,
@@ -179,7 +179,8 @@ class RedisChannel:
             await asyncio.gather(asking, return_exceptions=True)
 
     async def _ask(self, connection: Connection) -> None:
-        while True:
+        # A server that is not the master any more proves nothing: without proof the connection is given up.
+        while leads(self._address, connection):
             self._asked.append(self._monotonic())
             await connection.send_packed_command(connection.pack_commands([("PING",)]))
             await asyncio.sleep(self._pace.pulse.total_seconds())

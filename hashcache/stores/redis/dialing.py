@@ -11,7 +11,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
@@ -20,12 +20,26 @@ from redis.backoff import NoBackoff
 from hashcache.stores.redis.address import Address
 
 
-async def dial(address: Address, patience: timedelta) -> Connection:
+class Way(Protocol):
+    """How to come to a server whose address is not known beforehand, and changes. Its text is for people."""
+
+    async def dial(self, patience: timedelta) -> Connection:
+        """As the function of that name."""
+        ...
+
+    def leads_to(self, connection: Connection) -> bool:
+        """Whether *connection* is one to the server that was found last."""
+        ...
+
+
+async def dial(address: Address | Way, patience: timedelta) -> Connection:
     """
     An open connection to *address*; the caller closes it.
 
     Raises what redis-py and sockets raise; TimeoutError when *patience* is over.
     """
+    if not isinstance(address, Address):
+        return await address.dial(patience)
     connection = _make(address, patience.total_seconds())
     try:
         async with asyncio.timeout(patience.total_seconds()):
@@ -34,6 +48,20 @@ async def dial(address: Address, patience: timedelta) -> Connection:
         await connection.disconnect(nowait=True)
         raise
     return connection
+
+
+def leads(address: Address | Way, connection: Connection) -> bool:
+    """Whether *address* still leads to where *connection* was made to."""
+    return isinstance(address, Address) or address.leads_to(connection)
+
+
+async def converse(connection: Connection, *command: str) -> Any:
+    """The reply to one *command*. Raises what redis-py and sockets raise."""
+    try:
+        await connection.send_packed_command(connection.pack_commands([command]))
+    except RuntimeError as error:  # uvloop's word for writing to a connection that was reset
+        raise ConnectionResetError(str(error)) from error
+    return await connection.read_response()
 
 
 class _TlsConnection(Connection):
