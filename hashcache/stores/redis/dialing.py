@@ -31,6 +31,10 @@ class Way(Protocol):
         """Whether *connection* is one to the server that was found last."""
         ...
 
+    async def watch(self, patience: timedelta) -> None:
+        """Look now and then where it leads, for ever; each look takes *patience* at most."""
+        ...
+
 
 async def dial(address: Address | Way, patience: timedelta) -> Connection:
     """
@@ -53,6 +57,12 @@ async def dial(address: Address | Way, patience: timedelta) -> Connection:
 def leads(address: Address | Way, connection: Connection) -> bool:
     """Whether *address* still leads to where *connection* was made to."""
     return isinstance(address, Address) or address.leads_to(connection)
+
+
+async def watch(address: Address | Way, patience: timedelta) -> None:
+    """Keep knowing where *address* leads: returns at once where that does not change."""
+    if not isinstance(address, Address):
+        await address.watch(patience)
 
 
 async def converse(connection: Connection, *command: str) -> Any:

@@ -7,13 +7,17 @@ Rule 2: at most one such question is under way: whoever comes meanwhile shares i
 Rule 3: sentinels may be behind, and a master may have been demoted since: only a server whose ROLE is master is used
         (Redis documentation, "Guidelines for Redis clients with support for Redis Sentinel"). A sentinel whose word
         led nowhere is asked last the next time.
-Rule 4: nothing is retried here: who opens connections does that, in `server` and `channel`.
+Rule 4: after a fail-over that somebody asked for, the old master goes on as one for up to 10 seconds, until a sentinel
+        tells it to stop, and what it is sent is lost. So the sentinels are asked once a second as well. As long as
+        none answers, the server that was found last is the master.
+Rule 5: nothing is retried here: who opens connections does that, in `server` and `channel`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,6 +31,8 @@ from hashcache.stores.redis.watched import SCHEMES, Watched
 
 #: Seconds until the next sentinel is asked as well: far more than a healthy one needs.
 _TURN = 0.25
+#: Seconds between two looks.
+_LOOK = 1.0
 _FAULTS = (RedisError, OSError, ValueError, EOFError)
 
 
@@ -82,6 +88,17 @@ class Sentinels:
         """Whether *connection* is one to the master that was found last."""
         master = self._master
         return master is None or (connection.host, connection.port) == (master.host, master.port)
+
+    async def watch(self, patience: timedelta) -> None:
+        """Look once a second, for ever, whether the sentinels name another master by now, and it is one."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            with suppress(*_FAULTS):
+                async with asyncio.timeout(patience.total_seconds()):
+                    named = await self._find(patience)
+                if named.master != self._master:
+                    connection = await self.dial(patience)
+                    await connection.disconnect(nowait=True)
 
     def _doubt(self, sentinel: Address) -> None:
         if self._order[0] == sentinel:
