@@ -283,14 +283,14 @@ async def test_many_who_connect_ask_once(guard: Guard) -> None:
     """Twenty verbs that need a connection each, and the channel, ask the sentinel one question at a time."""
     async with FaultProxy(guard.port) as proxy:
         store = made(guard.url.replace(str(guard.port), str(proxy.port)))
-        hold = Hold(to=(b"SENTINEL",))
-        proxy.impose(hold)
-        verbs = [asyncio.create_task(store.read([key()])) for _ in range(20)]
-        await proxy.until_held()
-        proxy.heal(hold)
-        await asyncio.gather(*verbs)
+        try:
+            async with proxy.under(Hold(to=(b"SENTINEL",))):
+                verbs = [asyncio.create_task(store.read([key()])) for _ in range(20)]
+                await proxy.until_held()
+            await asyncio.gather(*verbs)
+        finally:
+            await store.close()
         assert proxy.tally.times_asked(b"SENTINEL") == 1
-        await store.close()
 
 
 # Names and secrets

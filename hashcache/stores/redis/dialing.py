@@ -3,6 +3,8 @@ Opening one connection, in redis-py's terms.
 
 Rule 1: redis-py retries nothing and times nothing out: deadlines are on the whole of what is done with a connection.
 Rule 2: TLS is verified, over one context for all connections.
+Rule 3: a connection is open once the server has answered on it: one that is full, or frozen, is connected to all the
+        same. Where no password is sent and no database chosen, that takes a PING.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ async def dial(address: Address | Way, patience: timedelta) -> Connection:
     try:
         async with asyncio.timeout(patience.total_seconds()):
             await connection.connect()  # type: ignore[no-untyped-call]  # redis-py left it untyped
+            if not (address.username or address.password or address.database):
+                await converse(connection, "PING")
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
