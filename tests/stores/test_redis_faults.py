@@ -39,6 +39,16 @@ from tests.harness.tls import Authority, TlsFront
 from tests.harness.valkey import Valkey, free_port
 
 
+async def refused(store: RedisStore) -> StoreUnavailable:
+    """How reading fails at once, without waiting for anything."""
+    verb = asyncio.create_task(store.read([key()]))
+    await turns(1)
+    assert verb.done()
+    with pytest.raises(StoreUnavailable) as caught:
+        await verb
+    return caught.value
+
+
 async def test_row_01_absent_at_the_start_it_heals_by_itself() -> None:
     """Opening without a server raises nothing; verbs fail at once; when it comes up they work."""
     server = Valkey()
@@ -93,10 +103,7 @@ async def test_row_03_frozen_each_verb_ends_by_its_deadline_then_none_waits(valk
         sent, looks = store.commands, proxy.tally.times_asked(b"PING")
         began = time.monotonic()
         while proxy.tally.times_asked(b"PING") - looks < 2:
-            before = time.monotonic()
-            assert (await failure(store)).reason == "timeout"
-            assert time.monotonic() - before < DEADLINE.total_seconds() / 2
-            await turns(1)
+            assert (await refused(store)).reason == "timeout"
         assert time.monotonic() - began >= 2, "the second look comes after the first one's patience and a pause"
         assert store.commands == sent
         valkey.thaw()
@@ -258,10 +265,8 @@ async def test_row_04_slow_is_as_good_as_frozen(valkey: Valkey, steady: HandCloc
             sent = proxy.tally.times_asked(b"MGET")
             for _ in range(3):
                 assert (await failure(store)).reason == "timeout"
-            before = time.monotonic()
-            refused = await asyncio.gather(*(store.read([key()]) for _ in range(200)), return_exceptions=True)
-            assert {type(one) for one in refused} == {StoreUnavailable}
-            assert time.monotonic() - before < DEADLINE.total_seconds()
+            for _ in range(200):
+                assert (await refused(store)).reason == "timeout"
             probed = proxy.tally.times_asked(b"PING")
             await proxy.until_asked(b"PING", times=probed + 1)
             assert proxy.tally.times_asked(b"MGET") - sent == 3
