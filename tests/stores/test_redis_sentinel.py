@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from hashcache import wiring
 from hashcache.core.barrier import Selector
 from hashcache.core.entry import Entry, Instant, Label
 from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError, StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.core.notice import Notice
+from hashcache.settings import load
 from hashcache.stores.hearing import Pace
 from hashcache.stores.redis import RedisStore
 from hashcache.stores.redis.watched import Watched
@@ -240,6 +242,18 @@ async def test_a_sentinel_that_is_behind_is_not_asked_first_again(tmp_path: Path
         right.names(valkey.port)
         async with connected(f"redis+sentinel://127.0.0.1:{behind.port},127.0.0.1:{right.port}/{NAME}") as store:
             assert await buy(store, key())
+
+
+async def test_settings_lead_there(guard: Guard) -> None:
+    """The URL as an operator sets it makes a store that works, and is taken for none of those that bill by command."""
+    settings = load({"HASHCACHE_STORE": guard.url.replace("//", "//[::1]:1,")})
+    store = wiring.store(settings)
+    await store.open()
+    try:
+        assert (await store.health()).status == "connected"
+    finally:
+        await store.close()
+    assert wiring.quiet(settings) < timedelta(minutes=1)
 
 
 # Sentinels that are away

@@ -6,7 +6,7 @@ Rule 1: the sentinels are asked in turn, the next one as soon as one has failed 
 Rule 2: at most one such question is under way: whoever comes meanwhile shares its answer.
 Rule 3: sentinels may be behind, and a master may have been demoted since: only a server whose ROLE is master is used
         (Redis documentation, "Guidelines for Redis clients with support for Redis Sentinel"). A sentinel whose word
-        led nowhere is asked last the next time.
+        led to one is asked first the next time, one whose word led nowhere last.
 Rule 4: after a fail-over that somebody asked for, the old master goes on as one for up to 10 seconds, until a sentinel
         tells it to stop, and what it is sent is lost. So the sentinels are asked once a second as well. As long as
         none answers, the server that was found last is the master.
@@ -61,7 +61,7 @@ class Sentinels:
         self._turn = asyncio.Lock()
         self._answers = 0
         self._named: _Named | None = None
-        #: Where the last connection was made to.
+        #: Where the last connection led.
         self._master: Address | None = None
 
     def __str__(self) -> str:
@@ -79,8 +79,11 @@ class Sentinels:
                 connection = await dial(named.master, patience)
                 await _demand_master(connection)
             except BaseException:
-                self._doubt(named.by)
+                self._order.remove(named.by)
+                self._order.append(named.by)
                 raise
+            self._order.remove(named.by)
+            self._order.appendleft(named.by)
             self._master = named.master
             return connection
 
@@ -99,10 +102,6 @@ class Sentinels:
                 if named.master != self._master:
                     connection = await self.dial(patience)
                     await connection.disconnect(nowait=True)
-
-    def _doubt(self, sentinel: Address) -> None:
-        if self._order[0] == sentinel:
-            self._order.rotate(-1)
 
     async def _find(self, patience: timedelta) -> _Named:
         """What the sentinels answer now, or to whoever asked before us and has not been answered when we come."""
