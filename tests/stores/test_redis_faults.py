@@ -114,7 +114,12 @@ async def test_row_03_frozen_each_verb_ends_by_its_deadline_then_none_waits(valk
 async def test_row_06_an_unverified_server_is_told_nothing(
     tmp_path: Path, authority: Authority, valkey: Valkey, fault: str
 ) -> None:
-    """With another authority, only the system's, or another name the reason is `tls`, and no byte is sent to it."""
+    """
+    With another authority, only the system's, or another name the reason is `tls`, and no byte is sent to it.
+
+    There is no setting that makes this fail a start, as the row allows: a certificate that expires at night would keep
+    a service from starting that can do its work. It is degraded, and says why.
+    """
     context = authority.context("redis.example" if fault == "name" else "127.0.0.1")
     ca_file = {"authority": Authority(tmp_path, "other").file, "system": None, "name": authority.file}[fault]
     async with TlsFront(valkey.port, context) as front:
@@ -215,7 +220,12 @@ async def test_row_09_a_replica_keeps_nothing(valkey: Valkey) -> None:
 
 
 async def test_row_19_a_value_of_another_type_is_absent(valkey: Valkey) -> None:
-    """A list under an entry's name is a miss, counted by the bidder, skipped by scans, and replaced by a commit."""
+    """
+    A list under an entry's name is a miss, counted by the bidder, skipped by scans, and replaced by a commit.
+
+    Other than the row says it is not left there: a name with our prefix and a content's digest is nobody else's, and a
+    paid answer that is not kept would be paid for again and again. It is replaced by an answer only, never removed.
+    """
     async with connected(valkey.url) as store:
         with valkey.client() as client:
             client.lpush(NAMES.entry(key(1)), "foreign")
