@@ -345,7 +345,7 @@ async def test_a_held_claim_tells_for_how_long(store: Both) -> None:
     assert (await store.read([key()])).slots[0].claimed
 
 
-async def test_our_own_token_is_recognised(store: Both) -> None:
+async def test_row_16_our_own_token_is_recognised(store: Both) -> None:
     """Asking again after a lost reply, with the same token, is granted."""
     first = await claimed(store, key(), "ours")
     assert await claimed(store, key(), "ours") == first
@@ -597,7 +597,7 @@ def garbage(stored: bytes, other: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [flipped, moved, cut, garbage])
-async def test_bytes_that_do_not_verify_are_absent(
+async def test_row_17_bytes_that_do_not_verify_are_absent(
     backend: Backend, store: Both, damage: Callable[[bytes, bytes], bytes]
 ) -> None:
     """A damaged entry is a miss for readers and bidders, each time counted, and the next commit replaces it."""

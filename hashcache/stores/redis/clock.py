@@ -36,6 +36,10 @@ class ServerClock:
         """Whether a sample should be taken."""
         return self._monotonic() >= self._next
 
+    def doubt(self) -> None:
+        """Another server may answer from now on: a sample is due."""
+        self._next = 0.0
+
     def began(self) -> None:
         """A sample is being taken: none is due until it fails."""
         self._next = self._monotonic() + RETRY

@@ -23,13 +23,13 @@ from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
 from hashcache.stores.hearing import PACE, Pace
-from hashcache.stores.redis.address import Address
 from hashcache.stores.redis.books import Books, decode
 from hashcache.stores.redis.catalogue import Catalogue
 from hashcache.stores.redis.channel import RedisChannel
 from hashcache.stores.redis.clock import ServerClock
 from hashcache.stores.redis.ledger import RedisLedger
 from hashcache.stores.redis.scripts import Script
+from hashcache.stores.redis.sentinels import reach
 from hashcache.stores.redis.server import Server
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 
@@ -48,8 +48,8 @@ _FORGET = Script.load("forget")
 
 class RedisStore:
     """
-    Store and Ledger on the server that *url* names (`redis://`, or `rediss://` with verified certificates), with its
-    Channel in *channel*.
+    Store and Ledger on the server that *url* names (`redis://`, or `rediss://` with verified certificates), or on the
+    master that sentinels name (`redis+sentinel://`, `rediss+sentinel://`), with its Channel in *channel*.
 
     *connections*: the most that this process opens, beside the channel's one. *deadline*: how long a verb of a
     request may take, in all; *patience*: opening a connection, and the verbs of administration. *ca_file*: the
@@ -82,7 +82,7 @@ class RedisStore:
         self._patience = patience
         self._most = most
         self._clock = ServerClock(clock, monotonic)
-        address = Address.parse(url, ca_file)
+        address = reach(url, ca_file)
         self._server = Server(
             address,
             connections=connections,
