@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
-from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -14,9 +13,9 @@ import pytest_asyncio
 from hashcache.stores.redis.scripts import Script
 from tests.harness.contents import photo
 from tests.harness.faults import DropReply, Hold, On, Side, Then
-from tests.harness.fleet import Caller, Fleet, Numbered, number
+from tests.harness.fleet import Fleet, Numbered, number
 from tests.harness.proxy import FaultProxy
-from tests.harness.service import Service, until
+from tests.harness.service import until
 from tests.harness.valkey import Valkey
 from tests.harness.vendor import ScriptedVendor
 

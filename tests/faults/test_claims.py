@@ -82,7 +82,9 @@ async def test_row_42_the_holder_is_killed(
     await vendor.called(calls + 1)
     assert holder.spooled() == SPOOLED
     waiting = [asyncio.create_task(fleet.callers(1, one)[0].upload(content)) for one in living]
-    await until(lambda: [one.spooled() for one in living] == [SPOOLED] * 2, what="they have read what they may take over")
+    await until(
+        lambda: [one.spooled() for one in living] == [SPOOLED] * 2, what="they have read what they may take over"
+    )
     killed = monotonic()
     try:
         await fleet.kill(holder)
@@ -99,9 +101,7 @@ async def test_row_42_the_holder_is_killed(
         await holder.start()
 
 
-@pytest.mark.parametrize(
-    "rounds", [10, pytest.param(1000, marks=[pytest.mark.prove, pytest.mark.timeout(300)])]
-)
+@pytest.mark.parametrize("rounds", [10, pytest.param(1000, marks=[pytest.mark.prove, pytest.mark.timeout(300)])])
 async def test_row_44_the_same_instant(fleet: Fleet, script: Numbered, server: Valkey, rounds: int) -> None:
     """
     Three services that are given the same new file, and whose claims reach the server at the same instant, round after

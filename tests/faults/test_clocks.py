@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from tests.faults.conftest import LEASE
 from tests.harness.contents import photo
-from tests.harness.fleet import Fleet, Numbered, number
+from tests.harness.fleet import Caller, Fleet, Numbered, number
 from tests.harness.http import cache_status
 from tests.harness.service import ROOT, until
 from tests.harness.valkey import Valkey
@@ -70,23 +70,31 @@ async def test_row_27_clocks_that_are_wrong(
     started = [datetime.fromisoformat(process["started_at"]) for process in (await one.stats())["processes"]]
     assert max(started) - min(started) > timedelta(hours=1.9)
     for buyer, other in ((one, two), (two, one)):
-        content = photo()
-        bought = number(await buyer.upload(content))
-        answer = await other.upload(content)
-        assert number(answer) == bought
-        assert answer.header("x-cache") == "HIT"
-        assert int(answer.header("age") or "-1") in range(30)
-        assert cache_status(answer.header("cache-status"))["ttl"] in range(LIFE - 30, LIFE + 1)
-        with server.client() as there:
-            (entry,) = there.scan_iter(f"*{{{sha256(content).hexdigest()}}}*")
-            assert LIFE - 30 < there.ttl(entry) <= LIFE
-        awaited, gate, calls = photo(), script.hold(), len(script.calls)
-        first = asyncio.create_task(buyer.upload(awaited))
-        await vendor.called(calls + 1)
-        second = asyncio.create_task(other.upload(awaited))
-        began = monotonic()
-        # Longer than a lease that is not renewed, or that is measured by a wrong clock.
-        await until(lambda: monotonic() - began > 1.5 * LEASE)
-        gate.set()
-        assert [number(answer) for answer in await asyncio.gather(first, second)] == [calls + 1] * 2
-        assert len(script.calls) == calls + 1
+        await lives_as_long(server, buyer, other)
+        await holds_as_long(script, vendor, buyer, other)
+
+
+async def lives_as_long(server: Valkey, buyer: Caller, other: Caller) -> None:
+    """What *buyer* has bought is for *other*, and lies on the server, as if their clocks were right."""
+    content = photo()
+    bought = number(await buyer.upload(content))
+    answer = await other.upload(content)
+    assert (number(answer), answer.header("x-cache")) == (bought, "HIT")
+    assert int(answer.header("age") or "-1") in range(30)
+    assert cache_status(answer.header("cache-status"))["ttl"] in range(LIFE - 30, LIFE + 1)
+    with server.client() as there:
+        (entry,) = there.scan_iter(f"*{{{sha256(content).hexdigest()}}}*")
+        assert LIFE - 30 < there.ttl(entry) <= LIFE
+
+
+async def holds_as_long(script: Numbered, vendor: ScriptedVendor, buyer: Caller, other: Caller) -> None:
+    """While *buyer* buys, for longer than a lease that is not renewed, *other* waits."""
+    content, gate, calls = photo(), script.hold(), len(script.calls)
+    first = asyncio.create_task(buyer.upload(content))
+    await vendor.called(calls + 1)
+    second = asyncio.create_task(other.upload(content))
+    began = monotonic()
+    await until(lambda: monotonic() - began > 1.5 * LEASE)
+    gate.set()
+    assert [number(answer) for answer in await asyncio.gather(first, second)] == [calls + 1] * 2
+    assert len(script.calls) == calls + 1

@@ -79,7 +79,12 @@ async def pulse(url: str) -> AsyncIterator[Pulse]:
 def _feel(url: str) -> None:
     """Beat until standard input ends."""
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+
+    def listen() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     parts = urlsplit(url)
     asked = request("GET", "/healthz")
     beats = []

@@ -222,7 +222,9 @@ async def test_row_01_redis_that_is_absent_at_start_is_no_outage(
     assert [len(service.events(event)) for event in ("store.away", "store.available")] == [1, 1]
 
 
-async def test_row_02_redis_that_dies_under_load_is_no_outage(services: Services, vendor: ScriptedVendor, paid: dict[str, str]) -> None:
+async def test_row_02_redis_that_dies_under_load_is_no_outage(
+    services: Services, vendor: ScriptedVendor, paid: dict[str, str]
+) -> None:
     """
     The server is killed while uploads go on: every one is answered, what was bought lately is still a hit, and it is
     said once; when it is back, empty, it is used again without a restart.

@@ -310,7 +310,9 @@ async def unready(wire: Wire) -> bool:
         return True
 
 
-async def test_row_43_the_grace_bounds_the_end(services: Services, vendor: ScriptedVendor, paid: dict[str, str]) -> None:
+async def test_row_43_the_grace_bounds_the_end(
+    services: Services, vendor: ScriptedVendor, paid: dict[str, str]
+) -> None:
     """A purchase that outlasts HASHCACHE_GRACE is given up and its client told so; it ends, with code 0."""
     service = await services.start(HASHCACHE_GRACE="1s", **paid)
     vendor.then(gate(asyncio.Event(), ok()))
