@@ -130,6 +130,25 @@ async def test_row_26_a_server_that_is_flushed(
     assert min(number(answer) for answer in await everybody(callers, cleared)) > old
 
 
+async def test_row_26_what_was_cleared_while_it_was_bought(
+    fleet: Fleet, script: Numbered, vendor: ScriptedVendor, server: Valkey
+) -> None:
+    """
+    A clear with a call in flight, and then FLUSHALL: the processes remember what the server has forgotten. Who waited
+    for the call is given its answer, nobody who asks afterwards is.
+    """
+    content, calls, gate = photo(), len(script.calls), script.hold()
+    callers = fleet.everywhere()
+    flight = asyncio.create_task(fleet.everywhere()[0].upload(content))
+    await vendor.called(calls + 1)
+    await callers[1].clear()
+    with server.client() as there:
+        there.flushall()
+    gate.set()
+    assert number(await flight) == calls + 1
+    assert min(number(answer) for answer in await everybody(callers, content)) > calls + 1
+
+
 async def in_turn(caller: Caller, contents: list[bytes]) -> list[Answer]:
     """The answers to *contents*, one after the other."""
     return [await caller.upload(content) for content in contents]
