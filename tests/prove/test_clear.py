@@ -33,7 +33,7 @@ SEED = 20_261_120
     ],
     indirect=["shared"],
 )
-async def test_what_was_cleared_is_served_to_nobody(
+async def test_row_49_what_was_cleared_is_served_to_nobody(
     shared: dict[str, str], rounds: int, vendor: ScriptedVendor, script: Numbered, tmp_path: Path
 ) -> None:
     """
