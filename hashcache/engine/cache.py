@@ -33,6 +33,7 @@ from hashcache.engine.revival import Revival
 from hashcache.engine.search import Ask, Search, remembered
 from hashcache.engine.view import StoreObserver, View
 from hashcache.engine.waiting import Wakes
+from hashcache.engine.witness import Witness
 from hashcache.ports import Channel, Store
 
 
@@ -70,10 +71,11 @@ class Cache:
         self.channel = channel
         self.near = near
         self.flights = Flights()
-        self.owed = Owed(store)
-        self.view = View(near, observer, returned=self.owed.bring)
+        self.view = View(near, observer, returned=lambda: self.owed.bring())
+        self.witness = Witness(store, self.view)
+        self.owed = Owed(self.witness)
         wakes = Wakes()
-        self.search = Search(store, self.view, self.owed, wakes, token=token, chance=chance)
+        self.search = Search(store, self.witness, self.view, self.owed, wakes, token=token, chance=chance)
         self.revival = Revival(store, self.view, self.search, chance=chance)
         self.coherence = Coherence(store, channel, self.view, self.flights, wakes, token=token, window=window)
 
@@ -106,12 +108,11 @@ class Cache:
         pending = any(self.flights.find(key) for key in keys)
         generation = self.view.generation
         try:
-            reading = await self.store.read(keys)
+            reading = await self.witness.read(keys)
         except StoreUnavailable as away:
             self.view.lost(away)
             kept = (self._near(key, began) for key in keys)
             return Found(next((one for one in kept if one is not None), None), pending)
-        self.view.saw(reading.barrier)
         now = self.store.now()
         failure = None
         for slot in reading.slots:
@@ -204,11 +205,10 @@ class Cache:
     async def _stands(self, outcome: Outcome) -> bool:
         """Whether the answer of a flight still lies in the store, and may; while that is away it stands."""
         try:
-            reading = await self.store.read([outcome.entry.key])
+            reading = await self.witness.read([outcome.entry.key])
         except StoreUnavailable as away:
             self.view.lost(away)
             return True
-        self.view.saw(reading.barrier)
         entry = reading.slots[0].entry
         # One that never lay there, or another in its place: nobody can tell whether it was forgotten.
         same = entry is not None and (entry.created, entry.payload) == (outcome.entry.created, outcome.entry.payload)

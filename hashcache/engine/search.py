@@ -20,12 +20,13 @@ from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge, lifetime
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
-from hashcache.engine.claims import OLDEST, held, release
+from hashcache.engine.claims import held, release
 from hashcache.engine.flights import Flight
 from hashcache.engine.load import Load, Loaded, LoadFailed
 from hashcache.engine.owed import Owed
 from hashcache.engine.view import View
 from hashcache.engine.waiting import Wakes
+from hashcache.engine.witness import Witness
 from hashcache.ports import Claim, Store
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -51,7 +52,7 @@ class _Grant:
     """
     The right to buy: under *claim* (None: the store is away), because of *cause*, as of *barrier*.
 
-    *generation* is the view's when the right was asked for, *at* the store's time; *before* the answer that will be
+    *generation* is the view's when the right was asked for, *at* when it was granted, by the store's clock; *before* the answer that will be
     replaced, *fallback* the one that may be served if buying fails.
     """
 
@@ -70,6 +71,7 @@ class Search:
     def __init__(
         self,
         store: Store,
+        witness: Witness,
         view: View,
         owed: Owed,
         wakes: Wakes,
@@ -78,6 +80,7 @@ class Search:
         chance: Callable[[], float],
     ) -> None:
         self._store = store
+        self._witness = witness
         self._view = view
         self._wakes = wakes
         self._token = token
@@ -117,8 +120,7 @@ class Search:
         if ask.not_before > EPOCH:
             return await self._claimed(ask, Missing(Cause.REFRESH))
         generation = self._view.generation
-        reading = await self._store.read([ask.flight.key])
-        self._view.saw(reading.barrier)
+        reading = await self._witness.read([ask.flight.key])
         entry = reading.slots[0].entry
         match self._judge(ask, entry, reading.barrier):
             case Fresh(entry):
@@ -137,9 +139,8 @@ class Search:
         while True:
             if self.stopping:
                 raise Stopping("this process takes no new work")
-            generation, asked = self._view.generation, self._store.now()
-            bid = await self._store.claim(ask.flight.key, token, ask.policy.lease)
-            self._view.saw(bid.barrier)
+            generation = self._view.generation
+            bid = await self._witness.claim(ask.flight.key, token, ask.policy.lease)
             # Look again: somebody may have stored between our look and our claim, or while we waited for theirs.
             #   A: miss, claim, buy, commit          B: miss ..., claim  <- we are B
             try:
@@ -154,7 +155,7 @@ class Search:
                 return replace(hit, status=Status.MISS, cause=missing.cause, collapsed=True) if waited else hit
             if bid.claim is not None:
                 fallback = verdict.fallback if isinstance(verdict, Missing) else verdict.entry
-                return _Grant(bid.claim, bid.barrier, missing.cause, generation, asked, bid.entry, fallback)
+                return _Grant(bid.claim, bid.barrier, missing.cause, generation, bid.claim.granted, bid.entry, fallback)
             waited = True
             await self._wakes.wait(ask.flight.key.logical, min(bid.held, pause))
             pause = min(pause * 2, ask.policy.longest_poll)
@@ -218,9 +219,9 @@ class Search:
             error=failed.kind,
             failures=failures,
         )
-        if grant.claim is not None and not self._too_old(grant):
+        if grant.claim is not None:
             try:
-                await self._store.commit(grant.claim, entry)
+                await self._witness.commit(grant.claim, entry)
             except StoreUnavailable as away:
                 self._view.lost(away)
 
@@ -242,24 +243,18 @@ class Search:
 
     async def _keep(self, entry: Entry, grant: _Grant) -> bool:
         """Commit *entry*; whether the store keeps it. What a store that is away cannot keep it is owed."""
-        if self._too_old(grant):
-            return False
         claim = grant.claim
         try:
             if claim is not None:
-                stored = await self._store.commit(claim, entry)
+                stored = await self._witness.commit(claim, entry)
                 if stored:
                     self._view.keep(entry, grant.generation)
                 return stored
         except StoreUnavailable as away:
             self._view.lost(away)
         self._view.keep(entry, grant.generation)
-        self._owed.add(claim or Claim(entry.key, self._token(), ""), entry, since=grant.at)
+        self._owed.add(claim or Claim(entry.key, self._token(), "", grant.at), entry)
         return False
-
-    def _too_old(self, grant: _Grant) -> bool:
-        """Whether nobody could tell any more that what is bought under *grant* was forgotten meanwhile."""
-        return self._store.now() - grant.at >= OLDEST // _MILLISECOND
 
     def _judge(self, ask: Ask, entry: Entry | None, barrier: Barrier) -> Fresh | Stale | Missing:
         """What *entry* permits now; raises LoadFailed for the memory of a failure."""

@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from hashcache.core.barrier import Selector
+from hashcache.core.barrier import NONE, Selector
 from hashcache.core.entry import Label
 from hashcache.core.envelope import Envelope
 from hashcache.core.errors import Stopping, StoreUnavailable
@@ -250,12 +250,7 @@ class Fleet:
         self._go_on()
 
     def sleep(self, duration: timedelta) -> None:
-        """
-        All processes are frozen for *duration*: nothing is renewed. Not for long while a command is on its way to the
-        store: the engine gives up what is too old when it sends it, and no store can tell that it is older by now.
-        """
-        if any(member.store.stuck for member in self.members):
-            duration = min(duration, timedelta(seconds=30))
+        """All processes are frozen for *duration*: nothing is renewed, and what is on its way arrives afterwards."""
         self._slept += duration // timedelta(milliseconds=1)
         self.model.jumped = self.model.tick()
         self._go_on()
@@ -334,6 +329,24 @@ class Fleet:
             at = position % len(sealed.raw)
             raw = sealed.raw[:at] + bytes([sealed.raw[at] ^ 1]) + sealed.raw[at + 1 :]
             shelf.put(name, replace(sealed, raw=raw))
+
+    def lose_barrier(self) -> None:
+        """The record of what was cleared is lost."""
+        self._root._shared.barrier = NONE
+        self._go_on()
+
+    def lose_everything(self) -> None:
+        """The store comes back empty."""
+        shared = self._root._shared
+        for question in QUESTIONS:
+            shared.shelf.drop(_NAMES.entry(question.key))
+            shared.tombstones.drop(question.key)
+            self.lapse(question)
+        self.lose_barrier()
+
+    def stored(self, question: Question) -> bool:
+        """Whether something lies under its key."""
+        return self._root._shelf.find(_NAMES.entry(question.key)) is not None
 
     def lapse(self, question: Question) -> None:
         """The claim on a key is lost."""

@@ -18,9 +18,8 @@ from hashcache.core.entry import Entry, Label
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome, Status
 from hashcache.core.policy import Policy
-from hashcache.engine.claims import OLDEST
 from hashcache.engine.load import LoadFailed
-from hashcache.ports import Claim
+from hashcache.ports import OLDEST, Claim
 
 #: By how many milliseconds the clocks of two processes differ at most.
 SKEW = 500

@@ -70,7 +70,7 @@ def test_an_owed_answer_that_is_too_old_is_given_up(fleet: Fleet, one: Member, t
     fleet.ask(one, PAID)
     fleet.end(0, "ok")
     fleet.forget(two, PAID)
-    fleet.sleep(11 * MINUTE)
+    fleet.sleep(71 * MINUTE)
     fleet.heal_store(one)
     fleet.pass_time(31 * SECOND)
     fleet.ask(two, PAID)
@@ -82,7 +82,7 @@ def test_a_purchase_that_slept_for_too_long_is_not_stored(fleet: Fleet, one: Mem
     """Nor is it remembered that it failed: its key was forgotten, and the store does not know that any more."""
     fleet.ask(one, PAID)
     fleet.forget(two, PAID)
-    fleet.sleep(11 * MINUTE)
+    fleet.sleep(71 * MINUTE)
     fleet.end(0, verdict)
     fleet.ask(two, PAID)
     assert fleet.bought == 2
