@@ -24,13 +24,14 @@ from hashcache.core.freshness import Fresh, Stale, judge
 from hashcache.core.key import Key
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
+from hashcache.engine.answers import remembered
 from hashcache.engine.coherence import WINDOW, Coherence
 from hashcache.engine.flights import Flight, Flights
 from hashcache.engine.load import Load, LoadFailed
 from hashcache.engine.near import Near
 from hashcache.engine.owed import Owed
 from hashcache.engine.revival import Revival
-from hashcache.engine.search import Ask, Search, remembered
+from hashcache.engine.search import Ask, Search
 from hashcache.engine.view import StoreObserver, View
 from hashcache.engine.waiting import Wakes
 from hashcache.engine.witness import Witness
@@ -71,12 +72,12 @@ class Cache:
         self.channel = channel
         self.near = near
         self.flights = Flights()
-        self.view = View(near, observer, returned=lambda: self.owed.bring())
+        self.view = View(near, observer, returned=self._returned)
         self.witness = Witness(store, self.view)
         self.owed = Owed(self.witness)
         wakes = Wakes()
         self.search = Search(store, self.witness, self.view, self.owed, wakes, token=token, chance=chance)
-        self.revival = Revival(store, self.view, self.search, chance=chance)
+        self.revival = Revival(store, self.view, self.flights, self.search, chance=chance)
         self.coherence = Coherence(store, channel, self.view, self.flights, wakes, token=token, window=window)
 
     async def open(self) -> None:
@@ -160,7 +161,8 @@ class Cache:
                 if flight is None:
                     flight = Flight(key, label, keep=keep)
                     unused = False
-                    self.flights.start(flight, partial(self._fly, Ask(flight, policy, load, not_before, began)))
+                    ask = Ask(flight, policy, load, not_before, began, refresh=self.flights.refreshing(key))
+                    self.flights.start(flight, partial(self._fly, ask))
                 else:
                     flight.keep = flight.keep or keep
                     if not refresh and unused and trusted:
@@ -187,6 +189,9 @@ class Cache:
         finally:
             if not taken:
                 await ask.load.close()
+
+    def _returned(self) -> None:
+        self.owed.bring()
 
     def _near(self, key: Key, began: float, policy: Policy | None = None) -> Outcome | None:
         """What near memory serves of *key*, under the last barrier seen."""

@@ -1,5 +1,5 @@
 """
-The store, as somebody asks it who remembers: what this process once saw cleared stays cleared, whatever the store loses.
+The store, as somebody asks it who remembers: what this process once saw cleared stays so, whatever the store loses.
 
     we: read barrier 8      the store falls back to 7, or is empty      we: read 7 -> put 8 back, and judge by it
 
@@ -47,7 +47,7 @@ class Witness:
         return replace(bid, barrier=await self._upheld(known, bid.barrier))
 
     async def commit(self, claim: Claim, entry: Entry) -> bool:
-        """Keep *entry*; False when it may not be kept, but not because the store has lost the barrier it was bought by."""
+        """Keep *entry*; False when it may not be kept, and not just because the store has lost its barrier."""
         if await self._store.commit(claim, entry):
             return True
         known = self._view.barrier

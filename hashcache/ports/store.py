@@ -11,7 +11,6 @@ from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.key import Key
 
-
 #: How long a forgotten key refuses purchases that were under way: longer than any may take (an hour, the longest
 #: deadline that can be set), and than OLDEST.
 TOMBSTONE = timedelta(minutes=70)
@@ -138,8 +137,8 @@ class Store(Protocol):
         a key that was forgotten since the claim does, and so does the barrier in force (`Barrier.refuses`): False,
         and nothing is kept. The same for a claim that was lost and is as old as OLDEST by the store's clock at the
         moment of keeping, whatever this process did in between; one that is still held is never too old, because
-        `forget` takes claims away. A negative entry never replaces a positive one that is not dead or expired. Whoever waits
-        for the key hears of it on the channel (`done`), also when the claim is released.
+        `forget` takes claims away. A negative entry never replaces a positive one that is not dead or expired. Whoever
+        waits for the key hears of it on the channel (`done`), also when the claim is released.
         """
         ...
 

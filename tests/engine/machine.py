@@ -511,7 +511,7 @@ class Fleet:
             "flights": len(cache.flights),
             "waiting": len(cache.search._wakes),
             "owed": len(cache.owed),
-            "refreshes": len(cache.revival._tasks) + len(cache.revival._refreshing),
+            "refreshes": len(cache.revival._tasks) + len(cache.flights._refreshing),
             "unacknowledged": len(cache.coherence._acknowledging) + len(cache.coherence._sending),
             "sweeps": len(member.invalidations._sweeps),
         }

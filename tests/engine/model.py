@@ -239,8 +239,8 @@ class Model:
             )
             lost = max(self.jumped, self.lapsed.get(one.key, 0)) > one.claimed
             return forgotten or lost or one.process.was_faulty(one.claimed)
-        if one.process is not two.process or one.request.policy.stale_while_revalidate:
-            return True  # without the store processes cannot know of each other; a refresh is nobody's flight
+        if one.process is not two.process:
+            return True  # without the store processes cannot know of each other
         since = min(one.request.tick, two.request.tick)
         detached = any(clear.means(one) for clear in self.clearings if (clear.returned or self.ticks) > since)
         return detached or one.process.was_deaf(since)
@@ -264,7 +264,8 @@ class Model:
         if not kept:
             purchase.refused = True
             expired = self.now + SKEW >= entry.kept
-            assert expired or self._was_cleared(purchase), "a paid answer was refused"
+            old = self.now + SKEW - claim.granted >= OLDEST // timedelta(milliseconds=1)
+            assert expired or old or self._was_cleared(purchase), "a paid answer was refused"
             return
         purchase.stored = True
         assert purchase.verdict == "ok", "kept although its load forbade it"

@@ -214,10 +214,13 @@ def test_a_refresh_that_fails_leaves_the_stale_answer(fleet: Fleet, one: Member,
 
 
 def test_a_refresh_that_crashes_troubles_nobody(fleet: Fleet, one: Member) -> None:
-    """Nobody waits for it; the next who asks has another one begun."""
+    """Nobody waits for it; who asks after its pause has another one begun."""
     stale(fleet, one)
     fleet.ask(one, RICH)
     fleet.end(0, "crash")
+    fleet.ask(one, RICH)
+    assert fleet.bought == 2
+    fleet.pass_time(SECOND)
     fleet.ask(one, RICH)
     assert fleet.bought == 3
 
