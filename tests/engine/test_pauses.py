@@ -114,15 +114,14 @@ def test_a_refresh_from_before_a_clear_is_not_joined(fleet: Fleet, one: Member) 
     assert (fleet.waiting, fleet.bought) == (1, 3)
 
 
-def test_no_refresh_begins_beside_a_flight(fleet: Fleet, one: Member, two: Member) -> None:
-    """One that buys without a claim when the store is back, and a stale answer with it."""
-    expired(fleet, two, REVALIDATED)
+def test_no_refresh_begins_beside_a_flight(fleet: Fleet, one: Member) -> None:
+    """Somebody insists while the store is away, and it comes back: a stale answer is served, and nothing else begun."""
+    expired(fleet, one, REVALIDATED)
     fleet.break_store(one, Fault.AWAY)
-    fleet.ask(one, REVALIDATED)
+    fleet.ask(one, REVALIDATED, refresh=True)
     fleet.heal_store(one)
-    fleet.look(one, [REVALIDATED])
     fleet.ask(one, REVALIDATED)
-    assert (fleet.waiting, fleet.bought) == (2, 2)
+    assert (fleet.waiting, fleet.bought, fleet.given().status) == (1, 2, Status.STALE)
 
 
 def test_pauses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
