@@ -20,7 +20,7 @@ Rule 6: a store can lose the barrier, or fall back to an older one (a fail-over,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -128,8 +128,7 @@ class Barrier(msgspec.Struct, frozen=True):
         """Whether this may be what became of *known*: nothing that it forbade is missing but what was dropped."""
         if self.sequence < known.sequence or self.floor < known.floor:
             return False
-        mine = {one.sequence: one.selector for one in self.open}
-        return all(one.sequence <= self.floor or mine.get(one.sequence) == one.selector for one in known.open)
+        return self._has([one for one in known.open if one.sequence > self.floor])
 
     def restored(self, known: Barrier, *, now: Instant) -> Barrier:
         """
@@ -140,12 +139,17 @@ class Barrier(msgspec.Struct, frozen=True):
         """
         if self.remembers(known):
             return self
-        if known.floor <= self.sequence and known.remembers(self):
+        if self.sequence <= known.sequence and known.floor <= self.sequence and known._has(self.open):
             # Not swept any more: what was removed may have come back as well.
             unswept = (msgspec.structs.replace(one, swept=False) for one in known.open)
             return msgspec.structs.replace(known, open=tuple(unswept))
         newest = max(self.sequence, known.sequence)
         return Barrier(newest, (), newest).raised(Selector(), now=now, reason=LOST)
+
+    def _has(self, some: Sequence[Invalidation]) -> bool:
+        """Whether these very ones are open here, however far their sweeps are."""
+        mine = {(one.sequence, one.at, one.selector) for one in self.open}
+        return all((one.sequence, one.at, one.selector) in mine for one in some)
 
     def since(self, sequence: int) -> tuple[Invalidation, ...] | None:
         """The invalidations younger than *sequence*; None when some of them are not known any more."""

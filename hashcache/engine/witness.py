@@ -58,12 +58,14 @@ class Witness:
         return await self._store.commit(claim, entry)
 
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
-        """Raise the barrier, above all that we remember; the new invalidation is the last open."""
-        if self._view.barrier.sequence:
-            await self._store.restore(self._view.barrier)
-        barrier = await self._store.forbid(selector, reason)
-        self._view.saw(barrier)
-        return barrier
+        """
+        Raise the barrier, above all that we remember. The last open is the new invalidation, or one of everything: when
+        the barrier is lost just then.
+        """
+        known = self._view.barrier
+        if known.sequence:
+            await self._store.restore(known)
+        return await self._upheld(known, await self._store.forbid(selector, reason))
 
     async def _upheld(self, known: Barrier, found: Barrier) -> Barrier:
         """The barrier in force, *found* after we had known *known*: put back, if that was lost."""

@@ -171,9 +171,9 @@ ACTS = st.lists(
 LABELS = (LABEL, Label("a", "b", "c", ("a",)))
 
 
-def played(acts: list[tuple[Selector, int, bool]], *, since: Barrier = NONE) -> list[Barrier]:
-    """The barriers that came of *acts*, one after the other, *since* that one."""
-    barriers, now = [since], NOW
+def played(acts: list[tuple[Selector, int, bool]], *, since: Barrier = NONE, now: Instant = NOW) -> list[Barrier]:
+    """The barriers that came of *acts*, one after the other, *since* that one, from *now* on."""
+    barriers = [since]
     for selector, later, sweep in acts:
         now = Instant(now + later)
         barrier = barriers[-1].raised(selector, now=now, reason="r")
@@ -226,7 +226,7 @@ def test_what_was_forbidden_is_so_again_when_the_barrier_was_lost(
     that either did, seems lost to nobody who knew either, and is put back once.
     """
     *_, known = barriers = played(acts)
-    fallen = played(more, since=barriers[min(back, len(barriers) - 1)])[-1]
+    fallen = played(more, since=barriers[min(back, len(barriers) - 1)], now=Instant(NOW + 100 * OPEN_FOR))[-1]
     restored = fallen.restored(known, now=NOW)
     if fallen.remembers(known):
         return
@@ -254,6 +254,15 @@ def test_a_barrier_that_was_only_lost_is_put_back_as_it_was() -> None:
     ]
     assert (restored.sequence, restored.floor) == (2, 0)
     assert not restored.forbids(entry(2))
+
+
+def test_a_clear_that_looks_like_a_lost_one_is_another_one() -> None:
+    """The same selector under the same sequence, raised later: what was bought in between is dead."""
+    known = NONE.raised(Selector(), now=NOW, reason="lost").raised(Selector(tag="x"), now=NOW, reason="lost")
+    fallen = NONE.raised(Selector(), now=Instant(NOW + 1), reason="new")
+    restored = fallen.restored(known, now=Instant(NOW + 2))
+    assert restored.forbids(entry(1))
+    assert restored.forbids(entry(2))
 
 
 def test_who_has_dropped_what_the_store_may_have_lost_forbids_everything() -> None:

@@ -169,6 +169,7 @@ class Fleet:
         self.model = Model(self._now)
         self.purses: list[Purse] = []
         self._given_up = 0
+        self._lost = NONE
         self._wrong: list[BaseException] = []
         self._callers: dict[Request, asyncio.Task[None]] = {}
         self._hub = Hub()
@@ -331,9 +332,11 @@ class Fleet:
             shelf.put(name, replace(sealed, raw=raw))
 
     def lose_barrier(self) -> None:
-        """The record of what was cleared is lost."""
-        self._root._shared.barrier = NONE
-        self._go_on()
+        """The record of what was cleared is lost. Not while there is somebody who has not read it."""
+        barrier = self._root._shared.barrier
+        if all(member.cache.view.barrier.sequence == barrier.sequence for member in self.members):
+            self._lost, self._root._shared.barrier = barrier, NONE
+            self._go_on()
 
     def lose_everything(self) -> None:
         """The store comes back empty."""
@@ -420,6 +423,9 @@ class Fleet:
             self._wrong.append(wrong)
 
     def _new(self) -> Member:
+        # Whoever remembers what was lost asks the store before somebody does who does not.
+        shared = self._root._shared
+        shared.barrier = shared.barrier.restored(self._lost, now=self._root.now())
         number = next(self._numbers)
         member = Member(self, self._root.join(), self._hub, number)
         self._start(member.cache.open())

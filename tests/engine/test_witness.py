@@ -89,6 +89,17 @@ async def test_a_clear_counts_on_from_what_is_remembered(cache: Cache, shop: Sho
     await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
 
 
+async def test_a_clear_in_the_moment_of_the_loss_clears_everything(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """Raised on an empty record it would count for less than it says: what was bought under the lost one is dead too."""
+    await Invalidations(cache).invalidate(Selector(kind="video"), reason="lost")
+    await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    store.before["forbid"] = lambda: _lose(store)
+    cleared = await Invalidations(cache).invalidate(IMAGES, reason="next")
+    assert (cleared.sequence, cleared.deleted) == (2, 1)
+    assert (await store.barrier()).open[-1].selector == Selector()
+    assert (await cache.look([key_of()])).outcome is None
+
+
 def test_an_owed_answer_is_brought_to_a_store_that_came_back_empty(fleet: Fleet, one: Member) -> None:
     """It was bought under a barrier that the store has lost; that is put back first."""
     fleet.clear(one, Selector(kind="video"))
