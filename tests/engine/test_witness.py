@@ -90,7 +90,7 @@ async def test_a_clear_counts_on_from_what_is_remembered(cache: Cache, shop: Sho
 
 
 async def test_a_clear_in_the_moment_of_the_loss_clears_everything(cache: Cache, shop: Shop, store: CutOff) -> None:
-    """Raised on an empty record it would count for less than it says: what was bought under the lost one is dead too."""
+    """Raised on an empty record it would count for too little: what was bought under the lost one is dead too."""
     await Invalidations(cache).invalidate(Selector(kind="video"), reason="lost")
     await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
     store.before["forbid"] = lambda: _lose(store)
