@@ -4,7 +4,8 @@
 -- KEYS[3]  tombstone: a random word that `forget` left; expires after 70 minutes
 -- ARGV[1]  our token        ARGV[2]  lease in milliseconds
 -- ARGV[3]  our clock in milliseconds since 1970, as we asked; 0 when we know nothing of it
--- Answers {when it was granted in milliseconds since 1970, 0 when it was not, milliseconds that somebody else still holds it, tombstone, entry}.
+-- Answers {when it was granted (milliseconds since 1970), 0 when it was not; for how many milliseconds somebody else
+-- still holds it; tombstone; entry}.
 
 local entry = redis.pcall('GET', KEYS[1])
 if type(entry) == 'table' then

@@ -1,7 +1,8 @@
 -- Keeps an entry, gives the claim back, and tells whoever waits for it. A lost claim does not matter: the money is
 -- spent. A key that was forgotten since the claim was granted does, and a claim that was lost and is so old that nobody
--- could tell any more: one that is held was not forgotten, since `forget` takes claims away. Whether a clear forbids the entry is judged by
--- who calls, and so is whether a positive entry, which a negative one must not replace, still may be served.
+-- could tell any more: one that is held was not forgotten, since `forget` takes claims away. Whether a clear forbids
+-- the entry is judged by who calls, and so is whether a positive entry, which a negative one must not replace, still
+-- may be served.
 -- KEYS[1]  entry: sealed bytes (core/envelope.py); expires when it is not to be kept any longer
 -- KEYS[2]  claim: the holder's token; expires with the lease
 -- KEYS[3]  tombstone: a random word that `forget` left; expires after 70 minutes
@@ -12,8 +13,8 @@
 -- ARGV[6]  the mark of a positive entry that was judged to be dead, '' for none
 -- ARGV[7]  channel          ARGV[8]  the notice that the purchase has ended
 -- ARGV[9]  when the claim was granted, in milliseconds since 1970        ARGV[10]  how old a lost claim may be
--- Answers 1; 0 when the key was forgotten meanwhile, or may have been; or, having done nothing, the barrier when it is another one, or
--- {entry, barrier} when a positive entry lies there that was not judged.
+-- Answers 1; 0 when the key was forgotten meanwhile, or may have been; or, having done nothing, the barrier when it is
+-- another one, or {entry, barrier} when a positive entry lies there that was not judged.
 
 -- Bit 4 of the flags, byte 3 counted from 0 (core/envelope.py: NEGATIVE, FLAGS_AT).
 local function negative(sealed)
