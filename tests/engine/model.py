@@ -234,10 +234,10 @@ class Model:
 
     def _may_both_run(self, one: Purchase, two: Purchase) -> bool:
         if one.claimed is not None and two.claimed is not None:
-            forgotten = any(
-                clear.key == one.key and (clear.returned or self.ticks) > one.claimed for clear in self.clearings
-            )
-            lost = max(self.jumped, self.lapsed.get(one.key, 0)) > one.claimed
+            # Either may have lost its claim to the other: a claim whose reply was slow is the older one, and buys later.
+            since = min(one.claimed, two.claimed)
+            forgotten = any(clear.key == one.key and (clear.returned or self.ticks) > since for clear in self.clearings)
+            lost = max(self.jumped, self.lapsed.get(one.key, 0)) > since
             return forgotten or lost or one.process.was_faulty(one.claimed)
         if one.process is not two.process:
             return True  # without the store processes cannot know of each other

@@ -304,3 +304,15 @@ def test_what_was_bought_while_the_store_was_away_is_not_bought_again_by_who_joi
     fleet.ask(two, PAID)
     fleet.end(0, "ok")
     assert (fleet.waiting, fleet.bought) == (0, 1)
+
+
+def test_a_claim_whose_reply_was_slow_may_have_been_lost(fleet: Fleet, one: Member, two: Member) -> None:
+    """It was evicted before its holder heard of it, and somebody else bought: that is one purchase too many, and no fault."""
+    fleet.break_store(two, Fault.SLOW_REPLIES)
+    fleet.ask(two, QUESTIONS[0])
+    fleet.pass_time(timedelta(milliseconds=10))
+    fleet.lapse(QUESTIONS[0])
+    fleet.ask(one, QUESTIONS[0])
+    fleet.heal_store(two)
+    fleet.pass_time(timedelta(milliseconds=10))
+    assert fleet.bought == 2
