@@ -234,7 +234,7 @@ class Model:
 
     def _may_both_run(self, one: Purchase, two: Purchase) -> bool:
         if one.claimed is not None and two.claimed is not None:
-            # Either may have lost its claim to the other: a claim whose reply was slow is the older one, and buys later.
+            # Either may have lost its claim to the other: one whose reply was slow is older, and buys later.
             since = min(one.claimed, two.claimed)
             forgotten = any(clear.key == one.key and (clear.returned or self.ticks) > since for clear in self.clearings)
             lost = max(self.jumped, self.lapsed.get(one.key, 0)) > since
