@@ -16,11 +16,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hashcache.core.entry import Entry, Instant
+from hashcache.core.entry import Entry
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key
-from hashcache.engine.claims import OLDEST
-from hashcache.ports import Claim, Store
+from hashcache.engine.witness import Witness
+from hashcache.ports import OLDEST, Claim
 
 MOST = 1_000
 #: How soon, and how late at most, the store is tried again.
@@ -30,27 +30,26 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class _Debt:
-    """*entry*, to be stored under *claim*, which was asked for at *since*."""
+    """*entry*, to be stored under *claim*."""
 
     claim: Claim
     entry: Entry
-    since: Instant
 
 
 class Owed:
-    """What this process still has to store in *store*."""
+    """What this process still has to store, by *witness*."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, witness: Witness) -> None:
+        self._store = witness
         self._debts: OrderedDict[Key, _Debt] = OrderedDict()
         self._back = asyncio.Event()
         self._bringing: asyncio.Task[None] | None = None
         self.given_up = 0
 
-    def add(self, claim: Claim, entry: Entry, *, since: Instant) -> None:
-        """Store *entry* later, as a commit under *claim*, which was asked for at *since*."""
+    def add(self, claim: Claim, entry: Entry) -> None:
+        """Store *entry* later, as a commit under *claim*."""
         self._debts.pop(entry.key, None)
-        self._debts[entry.key] = _Debt(claim, entry, since)
+        self._debts[entry.key] = _Debt(claim, entry)
         while len(self._debts) > MOST:
             self._debts.popitem(last=False)
             self.given_up += 1
@@ -93,7 +92,7 @@ class Owed:
     async def _bring(self) -> None:
         while self._debts:
             key, debt = next(iter(self._debts.items()))
-            if self._store.now() - debt.since >= OLDEST // _MILLISECOND:
+            if self._store.now() - debt.claim.granted >= OLDEST // _MILLISECOND:
                 self.given_up += 1
             elif not await self._is_superseded(debt.entry):
                 await self._store.commit(debt.claim, debt.entry)

@@ -32,6 +32,11 @@ class ServerClock:
         return Instant(int(self._monotonic() * 1000 + self._ahead))
 
     @property
+    def known(self) -> bool:
+        """Whether the server has ever told its time."""
+        return self._ahead is not None
+
+    @property
     def due(self) -> bool:
         """Whether a sample should be taken."""
         return self._monotonic() >= self._next

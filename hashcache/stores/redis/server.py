@@ -23,6 +23,7 @@ from hashcache.core.errors import StoreUnavailable
 from hashcache.stores.redis.address import Address
 from hashcache.stores.redis.clock import ServerClock
 from hashcache.stores.redis.connections import Connections
+from hashcache.stores.redis.deadline import deadline
 from hashcache.stores.redis.dialing import Way
 from hashcache.stores.redis.failures import OUT_OF_REACH, translate
 from hashcache.stores.redis.scripts import Call, Command
@@ -87,7 +88,7 @@ class Server:
         """
         self._admit()
         try:
-            async with asyncio.timeout(within.total_seconds()):
+            async with deadline(within):
                 replies = await self._exchange(commands)
         except (
             RedisError,
