@@ -86,7 +86,8 @@ def clock() -> Instant:
 
 def quiet(settings: Settings) -> timedelta:
     """How long a process that has nothing to do may say nothing: longer where each word is billed."""
-    hosted = (urlsplit(settings.store).hostname or "").endswith(".upstash.io")
+    direct = settings.store.startswith(("redis:", "rediss:"))
+    hosted = direct and (urlsplit(settings.store).hostname or "").endswith(".upstash.io")
     billed = hosted or settings.redis_monthly_commands is not None
     return timedelta(minutes=5) if billed else timedelta(seconds=6)
 
@@ -108,12 +109,12 @@ def store(settings: Settings) -> Shared:
     url = settings.store
     if url == "off":
         return OffStore(clock=clock)
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0]
     if scheme == "memory":
         return MemoryStore(names=names, envelope=envelope, clock=clock, most=_MEMORY)
     if scheme == "sqlite":
         return SqliteStore(path=url.removeprefix("sqlite:///"), names=names, envelope=envelope, clock=clock)
-    if scheme in {"redis", "rediss"}:
+    if scheme in {"redis", "rediss", "redis+sentinel", "rediss+sentinel"}:
         return RedisStore(
             url=url,
             names=names,

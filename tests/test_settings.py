@@ -21,6 +21,7 @@ OTHER_DIGEST = "0" * 63 + "1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- nobody binds there
 GENERIC = {"HASHCACHE_PROVIDER": "generic", "HASHCACHE_GENERIC_URL": "https://api.example.com/v1"}
 UPSTASH = "rediss://default:pw%40x@eu1-fox-12345.upstash.io:6379"
+WATCHED = "rediss+sentinel://me:p%40@a:1,b,[::1]:3/main/2?sentinel_username=us&sentinel_password=p%2Bq"
 steady = settings(deadline=None)  # an example is cheap, but a busy machine may make it wait
 
 
@@ -260,6 +261,13 @@ def test_what_is_no_size(text: str) -> None:
         ),
         ({"REDIS_URL": UPSTASH, "REDIS_HOST": "eu1-fox-12345.upstash.io"}, UPSTASH, "REDIS_URL"),
         ({"REDIS_URL": UPSTASH, "REDIS_PASSWORD": "pw@x", "REDIS_TLS": "1"}, UPSTASH, "REDIS_URL"),
+        ({"HASHCACHE_STORE": WATCHED}, WATCHED, "HASHCACHE_STORE"),
+        ({"REDIS_URL": WATCHED, "REDIS_PASSWORD": "p@", "REDIS_TLS": "1"}, WATCHED, "REDIS_URL"),
+        (
+            {"HASHCACHE_STORE": "redis+sentinel://b:2,a/m", "REDIS_URL": "redis+sentinel://A:26379,b:2/m/0"},
+            "redis+sentinel://b:2,a/m",
+            "HASHCACHE_STORE",
+        ),
     ],
 )
 def test_the_store(environ: dict[str, str], store: str, came_from: str) -> None:
@@ -277,6 +285,10 @@ def test_the_store(environ: dict[str, str], store: str, came_from: str) -> None:
         {"REDIS_URL": "redis://h", "REDIS_HOST": "other"},
         {"REDIS_URL": "redis://:c0nfidential@h", "REDIS_PASSWORD": "pw"},
         {"REDIS_URL": "rediss://h", "REDIS_TLS": "0"},
+        {"REDIS_URL": "redis+sentinel://a/main", "REDIS_HOST": "a"},
+        {"REDIS_URL": "redis+sentinel://a/main", "HASHCACHE_STORE": "redis+sentinel://a/other"},
+        {"REDIS_URL": "redis+sentinel://a/main", "HASHCACHE_STORE": "redis://a"},
+        {"REDIS_URL": "redis+sentinel://:c0nfidential@a/main", "REDIS_PASSWORD": "pw"},
     ],
 )
 def test_two_stores_that_disagree_are_an_error(environ: dict[str, str]) -> None:
@@ -303,7 +315,16 @@ def test_two_stores_that_disagree_are_an_error(environ: dict[str, str]) -> None:
         ({"REDIS_URL": "redis://"}, "redis://user:password@host:port"),
         ({"REDIS_URL": "sqlite:///x"}, "redis://user:password@host:port"),
         ({"HASHCACHE_STORE": "redis+cluster://a:1,b:2"}, "not supported yet"),
-        ({"HASHCACHE_STORE": "rediss+sentinel://a:1/main/0"}, "not supported yet"),
+        ({"HASHCACHE_STORE": "redis+sentinel://:c0nfidential@a:1,b:2"}, "must name the master"),
+        ({"REDIS_URL": "rediss+sentinel://:c0nfidential@a:1,b:2/"}, "must name the master"),
+        ({"REDIS_URL": "redis+sentinel://:c0n/fidential@a:1/main"}, "percent-encode"),
+        ({"REDIS_URL": "redis+sentinel://:c0nfidential@a:1,b:99999/main"}, "redis+sentinel://user:password@host:port"),
+        ({"REDIS_URL": "redis+sentinel://:c0nfidential@a:1,,b:1/main"}, "redis+sentinel://user:password@host:port"),
+        ({"REDIS_URL": "redis+sentinel:///main"}, "redis+sentinel://user:password@host:port"),
+        ({"REDIS_URL": "redis+sentinel://a:1/main/one"}, "redis+sentinel://user:password@host:port"),
+        ({"REDIS_URL": "redis+sentinel://a/main?ssl_cert_reqs=none"}, "no options but sentinel_password"),
+        ({"REDIS_URL": "redis+sentinel://a/main?sentinel_username=c0nfidential"}, "no options but sentinel_password"),
+        ({"REDIS_URL": "redis+sentinel://a/main", "HASHCACHE_REDIS_CA": "/ca.pem"}, "HASHCACHE_REDIS_CA is set"),
         ({"HASHCACHE_STORE": "sqlite://x"}, "sqlite:///path"),
         ({"HASHCACHE_STORE": "sqlite:///"}, "must name a file"),
         ({"HASHCACHE_STORE": "sqlite:///:memory:"}, "memory://"),

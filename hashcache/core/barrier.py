@@ -10,6 +10,9 @@ Rule 4: a purchase that is older than the youngest selector that was dropped (th
         nobody knows any more whether it is forbidden.
 Rule 5: at most MOST selectors are open. Beyond, the oldest that are swept are dropped early; if that is not enough,
         all collapse into one that selects everything. That loses answers, never correctness.
+Rule 6: a store can lose the barrier, or fall back to an older one (a fail-over, a backup that was restored). Whoever
+        remembers the newer one puts it back (`restored`). Until then an entry above the barrier's own sequence is
+        dead: it is of a time that the barrier knows nothing of.
 
     1: read barrier (7), claim, buy ...      2: clear -> sequence 8      1: ... commit, sequence 7
     whoever reads that entry sees 7 < 8 and a matching selector: dead.
@@ -17,7 +20,7 @@ Rule 5: at most MOST selectors are open. Beyond, the oldest that are swept are d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -28,7 +31,9 @@ from hashcache.core.key import Key, Pattern
 
 MOST = 64
 #: How long a swept selector stays open, in milliseconds: longer than any paid call may take.
-OPEN_FOR = 3_600_000
+OPEN_FOR = 4_200_000
+#: Why everything is forbidden when two records of what was cleared contradict each other.
+LOST = "the record of what was cleared was lost"
 FIELDS = ("pattern", "kind", "tenant", "provider", "tag")
 
 
@@ -92,8 +97,10 @@ class Barrier(msgspec.Struct, frozen=True):
     floor: int = 0
 
     def forbids(self, entry: Entry | Head) -> bool:
-        """Whether *entry* is dead: selected by an invalidation younger than itself."""
-        return any(one.sequence > entry.sequence and one.selector.matches(entry) for one in self.open)
+        """Whether *entry* is dead: selected by an invalidation younger than itself, or younger than the barrier."""
+        return entry.sequence > self.sequence or any(
+            one.sequence > entry.sequence and one.selector.matches(entry) for one in self.open
+        )
 
     def refuses(self, entry: Entry) -> bool:
         """Whether *entry*, just bought, may not be stored: forbidden, or too old to tell."""
@@ -116,6 +123,33 @@ class Barrier(msgspec.Struct, frozen=True):
         left = {one.sequence for one in kept}
         floor = max((one.sequence for one in self.open if one.sequence not in left), default=self.floor)
         return Barrier(new.sequence, (*kept, new), max(floor, self.floor))
+
+    def remembers(self, known: Barrier) -> bool:
+        """Whether this may be what became of *known*: nothing that it forbade is missing but what was dropped."""
+        if self.sequence < known.sequence or self.floor < known.floor:
+            return False
+        return self._has([one for one in known.open if one.sequence > self.floor])
+
+    def restored(self, known: Barrier, *, now: Instant) -> Barrier:
+        """
+        This barrier, read from a store that once held *known*, and what it has lost of it.
+
+        What *known* forbids or refuses, this does. When that cannot be had by putting *known* back (it has dropped
+        what this may never have known, or this has gone on without it), everything is forbidden.
+        """
+        if self.remembers(known):
+            return self
+        if self.sequence <= known.sequence and known.floor <= self.sequence and known._has(self.open):
+            # Not swept any more: what was removed may have come back as well.
+            unswept = (msgspec.structs.replace(one, swept=False) for one in known.open)
+            return msgspec.structs.replace(known, open=tuple(unswept))
+        newest = max(self.sequence, known.sequence)
+        return Barrier(newest, (), newest).raised(Selector(), now=now, reason=LOST)
+
+    def _has(self, some: Sequence[Invalidation]) -> bool:
+        """Whether these very ones are open here, however far their sweeps are."""
+        mine = {(one.sequence, one.at, one.selector) for one in self.open}
+        return all((one.sequence, one.at, one.selector) in mine for one in some)
 
     def since(self, sequence: int) -> tuple[Invalidation, ...] | None:
         """The invalidations younger than *sequence*; None when some of them are not known any more."""

@@ -24,15 +24,17 @@ from hashcache.core.freshness import Fresh, Stale, judge
 from hashcache.core.key import Key
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
+from hashcache.engine.answers import remembered
 from hashcache.engine.coherence import WINDOW, Coherence
 from hashcache.engine.flights import Flight, Flights
 from hashcache.engine.load import Load, LoadFailed
 from hashcache.engine.near import Near
 from hashcache.engine.owed import Owed
 from hashcache.engine.revival import Revival
-from hashcache.engine.search import Ask, Search, remembered
+from hashcache.engine.search import Ask, Search
 from hashcache.engine.view import StoreObserver, View
 from hashcache.engine.waiting import Wakes
+from hashcache.engine.witness import Witness
 from hashcache.ports import Channel, Store
 
 
@@ -70,11 +72,12 @@ class Cache:
         self.channel = channel
         self.near = near
         self.flights = Flights()
-        self.owed = Owed(store)
-        self.view = View(near, observer, returned=self.owed.bring)
+        self.view = View(near, observer, returned=self._returned)
+        self.witness = Witness(store, self.view)
+        self.owed = Owed(self.witness)
         wakes = Wakes()
-        self.search = Search(store, self.view, self.owed, wakes, token=token, chance=chance)
-        self.revival = Revival(store, self.view, self.search, chance=chance)
+        self.search = Search(store, self.witness, self.view, self.owed, wakes, token=token, chance=chance)
+        self.revival = Revival(store, self.view, self.flights, self.search, chance=chance)
         self.coherence = Coherence(store, channel, self.view, self.flights, wakes, token=token, window=window)
 
     async def open(self) -> None:
@@ -106,12 +109,11 @@ class Cache:
         pending = any(self.flights.find(key) for key in keys)
         generation = self.view.generation
         try:
-            reading = await self.store.read(keys)
+            reading = await self.witness.read(keys)
         except StoreUnavailable as away:
             self.view.lost(away)
             kept = (self._near(key, began) for key in keys)
             return Found(next((one for one in kept if one is not None), None), pending)
-        self.view.saw(reading.barrier)
         now = self.store.now()
         failure = None
         for slot in reading.slots:
@@ -159,7 +161,8 @@ class Cache:
                 if flight is None:
                     flight = Flight(key, label, keep=keep)
                     unused = False
-                    self.flights.start(flight, partial(self._fly, Ask(flight, policy, load, not_before, began)))
+                    ask = Ask(flight, policy, load, not_before, began, refresh=self.flights.refreshing(key))
+                    self.flights.start(flight, partial(self._fly, ask))
                 else:
                     flight.keep = flight.keep or keep
                     if not refresh and unused and trusted:
@@ -187,6 +190,9 @@ class Cache:
             if not taken:
                 await ask.load.close()
 
+    def _returned(self) -> None:
+        self.owed.bring()
+
     def _near(self, key: Key, began: float, policy: Policy | None = None) -> Outcome | None:
         """What near memory serves of *key*, under the last barrier seen."""
         entry = self.near.get(key)
@@ -204,11 +210,10 @@ class Cache:
     async def _stands(self, outcome: Outcome) -> bool:
         """Whether the answer of a flight still lies in the store, and may; while that is away it stands."""
         try:
-            reading = await self.store.read([outcome.entry.key])
+            reading = await self.witness.read([outcome.entry.key])
         except StoreUnavailable as away:
             self.view.lost(away)
             return True
-        self.view.saw(reading.barrier)
         entry = reading.slots[0].entry
         # One that never lay there, or another in its place: nobody can tell whether it was forgotten.
         same = entry is not None and (entry.created, entry.payload) == (outcome.entry.created, outcome.entry.payload)

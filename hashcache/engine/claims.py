@@ -12,15 +12,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.policy import Policy
 from hashcache.ports import Claim, Store
-
-#: What was claimed longer ago is not stored any more: a store remembers for ten minutes that a key was forgotten, and
-#: after that nobody can tell whether an answer may come back.
-OLDEST = timedelta(minutes=9)
 
 
 class Tenure:

@@ -1,13 +1,15 @@
 """
 Processes that agree: what one clears, all forget before the clear returns.
 
-    A: raise the barrier, publish, wait          B: hears, forgets what it has near, acknowledges
+    A: raise the barrier, publish, wait          B: hears, forgets what it has near, reads the barrier, acknowledges
     A: all who listened have acknowledged, or their trust in a silent channel has run out: return
 
 Rule 1: a notice is applied at once, on the loop, before it is acknowledged.
 Rule 2: whoever does not acknowledge within the window has lost the channel, and knows it: near memory is not
         trusted there. So a clear never waits longer than the window.
-Rule 3: a notice that names what we do not know, or comes twice or late, forgets too much at worst.
+Rule 3: when a clear returns, everybody who hears knows the barrier, not A alone: a store that loses it right after is
+        not the only one that had it.
+Rule 4: a notice that names what we do not know, or comes twice or late, forgets too much at worst.
 """
 
 from __future__ import annotations
@@ -136,11 +138,18 @@ class Coherence:
         if not notice.id:
             return
         reply = Notice(kind="acknowledge", origin=self._channel.origin, timestamp=self._store.now(), id=notice.id)
-        task = asyncio.create_task(self._send(reply), name=f"acknowledge {notice.id}")
+        learn = notice.kind == "invalidate"
+        task = asyncio.create_task(self._send(reply, learn=learn), name=f"acknowledge {notice.id}")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _send(self, notice: Notice) -> None:
+    async def _send(self, notice: Notice, *, learn: bool) -> None:
+        """Publish *notice*; *learn* the barrier first, if the store tells it."""
+        try:
+            if learn:
+                self._view.saw(await self._store.barrier())
+        except StoreUnavailable as away:
+            self._view.lost(away)
         try:
             await self._channel.publish(notice)
         except StoreUnavailable:

@@ -4,7 +4,9 @@ One running task per key in this process; callers join it, none owns it.
 Rule 1: a flight belongs to the service: a caller who leaves cancels nothing, not even the last one.
 Rule 2: an invalidation detaches the flights it means: whoever comes later starts afresh, and is never given
         what was being bought when it was cleared.
-Rule 3: at the end flights are waited for, within a bound, and only then cancelled.
+Rule 3: a refresh is a flight behind the back of the callers: they are served what it refreshes, and join it only where
+        they would have to buy beside it.
+Rule 4: at the end flights are waited for, within a bound, and only then cancelled.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ class Flights:
 
     def __init__(self) -> None:
         self._open: dict[Key, Flight] = {}
+        self._refreshing: dict[Key, Flight] = {}
         self._tasks: set[asyncio.Task[Outcome]] = set()
 
     def find(self, key: Key) -> Flight | None:
@@ -63,24 +66,26 @@ class Flights:
 
     def start(self, flight: Flight, fly: Callable[[], Awaitable[Outcome]]) -> None:
         """Let *flight* begin. There must be no other that may be joined."""
+        self._launch(flight, fly, self._open)
 
-        async def run() -> Outcome:
-            return await fly()
+    def refreshing(self, key: Key) -> Flight | None:
+        """The refresh of *key* that is under way, unless it was detached."""
+        return self._refreshing.get(key)
 
-        task = asyncio.create_task(run(), name=f"flight {flight.key.logical}")
-        flight.task = task
-        self._open[flight.key] = flight
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._landed(flight, done))
+    def refresh(self, flight: Flight, fly: Callable[[], Awaitable[Outcome]]) -> None:
+        """Let *flight* begin as a refresh. There must be no other of its key."""
+        self._launch(flight, fly, self._refreshing)
 
     def detach(self, selector: Selector) -> None:
         """Nobody joins the flights that *selector* means any more; they go on."""
-        for key in [key for key, flight in self._open.items() if selector.matches(flight)]:
-            del self._open[key]
+        for flights in (self._open, self._refreshing):
+            for key in [key for key, flight in flights.items() if selector.matches(flight)]:
+                del flights[key]
 
     def detach_key(self, key: Key) -> None:
         """Nobody joins the flight of *key* any more; it goes on."""
         self._open.pop(key, None)
+        self._refreshing.pop(key, None)
 
     def doubt(self) -> None:
         """Invalidations may have been missed: who joins what flies now asks whether its answer still stands."""
@@ -100,9 +105,19 @@ class Flights:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def _landed(self, flight: Flight, task: asyncio.Task[Outcome]) -> None:
+    def _launch(self, flight: Flight, fly: Callable[[], Awaitable[Outcome]], among: dict[Key, Flight]) -> None:
+        async def run() -> Outcome:
+            return await fly()
+
+        task = asyncio.create_task(run(), name=f"flight {flight.key.logical}")
+        flight.task = task
+        among[flight.key] = flight
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._landed(flight, among, done))
+
+    def _landed(self, flight: Flight, among: dict[Key, Flight], task: asyncio.Task[Outcome]) -> None:
         self._tasks.discard(task)
-        if self._open.get(flight.key) is flight:
-            del self._open[flight.key]
+        if among.get(flight.key) is flight:
+            del among[flight.key]
         if not task.cancelled():
             task.exception()  # everybody may have left: an exception that nobody awaits is not a fault of the loop

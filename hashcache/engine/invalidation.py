@@ -92,8 +92,7 @@ class Invalidations:
             StoreUnavailable: the store is away and nothing was cleared there, or the others could not be told of it.
         """
         self._cache.view.invalidate(selector)
-        barrier = await self._store.forbid(selector, reason)
-        self._cache.view.saw(barrier)
+        barrier = await self._cache.witness.forbid(selector, reason)
         # Only now: a flight that began before the barrier was raised carries an older sequence, so it is dead;
         # one that begins from here on reads the new barrier.
         self._cache.view.invalidate(selector)

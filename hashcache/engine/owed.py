@@ -17,12 +17,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hashcache.core.entry import Entry, Instant
+from hashcache.core.entry import Entry
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key
-from hashcache.engine.claims import OLDEST
 from hashcache.engine.load import Kept
-from hashcache.ports import Claim, Store
+from hashcache.engine.witness import Witness
+from hashcache.ports import OLDEST, Claim
 
 MOST = 1_000
 #: How soon, and how late at most, the store is tried again.
@@ -36,19 +36,18 @@ Told = Callable[[Kept], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class _Debt:
-    """*entry*, to be stored under *claim*, which was asked for at *since*; *told* hears what became of it."""
+    """*entry*, to be stored under *claim*; *told* hears what became of it."""
 
     claim: Claim
     entry: Entry
-    since: Instant
     told: Told
 
 
 class Owed:
-    """What this process still has to store in *store*."""
+    """What this process still has to store, by *witness*."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, witness: Witness) -> None:
+        self._store = witness
         self._debts: OrderedDict[Key, _Debt] = OrderedDict()
         #: Given up, and not told yet.
         self._ended: list[_Debt] = []
@@ -56,12 +55,12 @@ class Owed:
         self._bringing: asyncio.Task[None] | None = None
         self.given_up = 0
 
-    def add(self, claim: Claim, entry: Entry, *, since: Instant, told: Told) -> None:
-        """Store *entry* later, as a commit under *claim*, which was asked for at *since*; *told* hears the end."""
+    def add(self, claim: Claim, entry: Entry, *, told: Told) -> None:
+        """Store *entry* later, as a commit under *claim*; *told* hears the end."""
         older = self._debts.pop(entry.key, None)
         if older is not None:
             self._ended.append(older)
-        self._debts[entry.key] = _Debt(claim, entry, since, told)
+        self._debts[entry.key] = _Debt(claim, entry, told)
         while len(self._debts) > MOST:
             self._ended.append(self._debts.popitem(last=False)[1])
             self.given_up += 1
@@ -115,7 +114,7 @@ class Owed:
     async def _end(self, debt: _Debt) -> Kept:
         """Store what *debt* is about, if it still may be."""
         entry = debt.entry
-        if self._store.now() - debt.since >= OLDEST // _MILLISECOND:
+        if self._store.now() - debt.claim.granted >= OLDEST // _MILLISECOND:
             self.given_up += 1
             return Kept.UNKEPT
         reading = await self._store.read([entry.key])

@@ -2,8 +2,8 @@
 What a hit sets going in the background: a refresh of what is stale or about to expire, a longer life.
 
 Rule 1: all of it is off unless the policy asks for it: for paid analyses it never runs.
-Rule 2: one refresh of a key at a time in this process; across processes the claim sees to it.
-Rule 3: a refresh that fails leaves the old answer where it is.
+Rule 2: one refresh of a key at a time in this process, and none beside a flight; across processes the claim sees to it.
+Rule 3: a refresh that fails leaves the old answer where it is, and the next one waits for a while (`pauses`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from hashcache.core.entry import EPOCH, Entry, Instant
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.freshness import prolonged, refresh_is_due
-from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome, Status
-from hashcache.engine.flights import Flight
+from hashcache.engine.flights import Flight, Flights
 from hashcache.engine.load import LoadFailed
 from hashcache.engine.search import Ask, Search
 from hashcache.engine.view import View
@@ -28,14 +28,16 @@ from hashcache.ports import Store
 
 
 class Revival:
-    """Refreshes by *search*, prolongs in *store*. *chance* draws from [0, 1)."""
+    """Refreshes by *search*, among *flights*; prolongs in *store*. *chance* draws from [0, 1)."""
 
-    def __init__(self, store: Store, view: View, search: Search, *, chance: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, view: View, flights: Flights, search: Search, *, chance: Callable[[], float]
+    ) -> None:
         self._store = store
         self._view = view
+        self._flights = flights
         self._search = search
         self._chance = chance
-        self._refreshing: set[Key] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, ask: Ask, found: Outcome) -> bool:
@@ -53,12 +55,11 @@ class Revival:
         due = found.status is Status.STALE or refresh_is_due(
             entry, now=found.at, beta=policy.refresh_ahead, chance=1 - self._chance()
         )
-        if not due or entry.key in self._refreshing or self._search.stopping or not ask.flight.keep:
+        if not due or not ask.flight.keep or not self._may_refresh(ask.flight):
             return False
-        self._refreshing.add(entry.key)
         flight = Flight(entry.key, entry.label, keep=True)
         again = Ask(flight, policy, ask.load, Instant(entry.created + 1), monotonic(), background=True)
-        self._later(self._refresh(again), f"refresh {entry.key.logical}")
+        self._flights.refresh(flight, partial(self._refresh, again))
         return True
 
     async def drain(self, grace: timedelta) -> int:
@@ -71,6 +72,16 @@ class Revival:
         await asyncio.gather(*late, return_exceptions=True)
         return len(late)
 
+    def _may_refresh(self, flight: Flight) -> bool:
+        """Whether the key of *flight*, which found it, may be refreshed now."""
+        beside = self._flights.find(flight.key)
+        return (
+            (beside is None or beside is flight)
+            and self._flights.refreshing(flight.key) is None
+            and not self._search.stopping
+            and not self._search.pauses.pauses(flight.key, self._store.now())
+        )
+
     def _later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
@@ -78,16 +89,17 @@ class Revival:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # nobody waits for a refresh: an error of its load is not a fault of the loop
 
-    async def _refresh(self, ask: Ask) -> None:
+    async def _refresh(self, ask: Ask) -> Outcome:
         try:
-            await self._search.fly(ask)
-        except (LoadFailed, Stopping, StoreUnavailable):
-            return
+            return await self._search.fly(ask)
+        except (Stopping, StoreUnavailable):
+            raise
+        except Exception as error:
+            kind = error.kind if isinstance(error, LoadFailed) else ""
+            self._search.pauses.failed(ask.flight.key, kind, ask.policy, self._store.now())
+            raise
         finally:
-            self._refreshing.discard(ask.flight.key)
             await ask.load.close()
 
     async def _prolong(self, entry: Entry, until: Instant) -> None:

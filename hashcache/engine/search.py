@@ -10,6 +10,7 @@ Rule 4: a store that is away never fails a request; what it should have kept is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -21,22 +22,24 @@ from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge, lifetime
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
-from hashcache.engine.claims import OLDEST, held, release
+from hashcache.engine import answers
+from hashcache.engine.claims import held, release
 from hashcache.engine.flights import Flight
 from hashcache.engine.load import Kept, Load, Loaded, LoadFailed
 from hashcache.engine.owed import Owed
+from hashcache.engine.pauses import Pauses
 from hashcache.engine.view import View
 from hashcache.engine.waiting import Wakes
+from hashcache.engine.witness import Witness
 from hashcache.ports import Claim, Store
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """
     What one flight is to find: an answer bought not before *not_before*, searched since *began* (monotonic).
-    *background*: nobody waits for it, so a stale answer will not do.
+    *background*: nobody waits for it, so a stale answer will not do. *refresh*: the one of the same key that was under
+    way in this process.
     """
 
     flight: Flight
@@ -45,6 +48,7 @@ class Ask:
     not_before: Instant
     began: float
     background: bool = False
+    refresh: Flight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ class _Grant:
     """
     The right to buy: under *claim* (None: the store is away), because of *cause*, as of *barrier*.
 
-    *generation* is the view's when the right was asked for, *at* the store's time; *before* the answer that will be
-    replaced, *fallback* the one that may be served if buying fails.
+    *generation* is the view's when the right was asked for, *at* when it was granted, by the store's clock;
+    *before* the answer that will be replaced, *fallback* the one that may be served if buying fails.
     """
 
     claim: Claim | None
@@ -71,6 +75,7 @@ class Search:
     def __init__(
         self,
         store: Store,
+        witness: Witness,
         view: View,
         owed: Owed,
         wakes: Wakes,
@@ -79,11 +84,13 @@ class Search:
         chance: Callable[[], float],
     ) -> None:
         self._store = store
+        self._witness = witness
         self._view = view
         self._wakes = wakes
         self._token = token
         self._chance = chance
         self._owed = owed
+        self.pauses = Pauses()
         self.stopping = False
 
     async def fly(self, ask: Ask) -> Outcome:
@@ -106,20 +113,32 @@ class Search:
             return await self._from_store(ask)
         except StoreUnavailable as away:
             self._view.lost(away)
-            cause = Cause.REFRESH if ask.not_before > EPOCH else Cause.NEW
-            verdict = self._judge(ask, self._view.near.get(ask.flight.key), self._view.barrier)
-            if isinstance(verdict, Fresh):
-                return self._served(ask, verdict.entry, Level.NEAR)
             if ask.background:
                 raise  # what is refreshed is there: nobody needs it so much as to buy without a claim
-            return _Grant(None, self._view.barrier, cause, self._view.generation, self._store.now())
+        return await self._without_store(ask)
+
+    async def _without_store(self, ask: Ask) -> Outcome | _Grant:
+        """The answer that is near, or being bought by a refresh; else the right to buy it without a claim."""
+        verdict = self._judge(ask, self._view.near.get(ask.flight.key), self._view.barrier)
+        if isinstance(verdict, Fresh):
+            return self._served(ask, verdict.entry, Level.NEAR)
+        if isinstance(verdict, Stale):
+            return self._served(ask, verdict.entry, Level.NEAR, status=Status.STALE)
+        if verdict.fallback is not None and self._pauses(ask):
+            return self._instead(ask, verdict.fallback, verdict.cause, Level.NEAR)
+        if ask.refresh is not None:
+            with suppress(StoreUnavailable):  # it did not buy
+                outcome = await ask.refresh.wait(ask.policy.patience)
+                return outcome if outcome.cached else replace(outcome, collapsed=True)
+        cause = Cause.REFRESH if ask.not_before > EPOCH else Cause.NEW
+        now, fallback = self._store.now(), verdict.fallback
+        return _Grant(None, self._view.barrier, cause, self._view.generation, now, fallback=fallback)
 
     async def _from_store(self, ask: Ask) -> Outcome | _Grant:
         if ask.not_before > EPOCH:
             return await self._claimed(ask, Missing(Cause.REFRESH))
         generation = self._view.generation
-        reading = await self._store.read([ask.flight.key])
-        self._view.saw(reading.barrier)
+        reading = await self._witness.read([ask.flight.key])
         entry = reading.slots[0].entry
         match self._judge(ask, entry, reading.barrier):
             case Fresh(entry):
@@ -127,6 +146,8 @@ class Search:
                 return self._served(ask, entry, Level.STORE)
             case Stale(entry):
                 return self._served(ask, entry, Level.STORE, status=Status.STALE)
+            case Missing(cause, fallback) if fallback is not None and self._pauses(ask):
+                return self._instead(ask, fallback, cause, Level.STORE)
             case Missing() as missing:
                 return await self._claimed(ask, missing)
 
@@ -138,9 +159,8 @@ class Search:
         while True:
             if self.stopping:
                 raise Stopping("this process takes no new work")
-            generation, asked = self._view.generation, self._store.now()
-            bid = await self._store.claim(ask.flight.key, token, ask.policy.lease)
-            self._view.saw(bid.barrier)
+            generation = self._view.generation
+            bid = await self._witness.claim(ask.flight.key, token, ask.policy.lease)
             # Look again: somebody may have stored between our look and our claim, or while we waited for theirs.
             #   A: miss, claim, buy, commit          B: miss ..., claim  <- we are B
             try:
@@ -155,7 +175,7 @@ class Search:
                 return replace(hit, status=Status.MISS, cause=missing.cause, collapsed=True) if waited else hit
             if bid.claim is not None:
                 fallback = verdict.fallback if isinstance(verdict, Missing) else verdict.entry
-                return _Grant(bid.claim, bid.barrier, missing.cause, generation, asked, bid.entry, fallback)
+                return _Grant(bid.claim, bid.barrier, missing.cause, generation, bid.claim.granted, bid.entry, fallback)
             waited = True
             await self._wakes.wait(ask.flight.key.logical, min(bid.held, pause))
             pause = min(pause * 2, ask.policy.longest_poll)
@@ -168,13 +188,23 @@ class Search:
         try:
             async with held(self._store, grant.claim, ask.policy) as tenure:
                 loaded = await self._load(ask, grant)
-        except LoadFailed:
+        except LoadFailed as failed:
             if grant.fallback is None:
                 raise
-            stale = self._served(ask, grant.fallback, Level.STORE, status=Status.STALE)
-            return replace(stale, cause=grant.cause)
+            self.pauses.failed(ask.flight.key, failed.kind, ask.policy, self._store.now())
+            return self._instead(ask, grant.fallback, grant.cause, Level.STORE)
+        self.pauses.succeeded(ask.flight.key)
         bought = monotonic() - began
-        entry = self._entry(ask, grant, loaded, took=bought)
+        life = lifetime(ask.policy, chance=self._chance(), before=grant.before, payload=loaded.payload)
+        entry = answers.answer(
+            ask.flight,
+            loaded,
+            life,
+            stale=ask.policy.stale,
+            sequence=grant.barrier.sequence,
+            now=self._store.now(),
+            took=timedelta(seconds=bought),
+        )
         stored = False
         if loaded.keep and ask.flight.keep:
             stored = await self._keep(entry, grant, ask.load, duplicate=tenure.lost)
@@ -206,51 +236,21 @@ class Search:
             raise
 
     async def _remember(self, ask: Ask, grant: _Grant, failed: LoadFailed, life: Callable[[int], timedelta]) -> None:
-        failures = (grant.before.failures if grant.before is not None and grant.before.error else 0) + 1
-        now = self._store.now()
-        entry = Entry(
-            key=ask.flight.key,
-            label=ask.flight.label,
-            payload=failed.payload,
-            sequence=grant.barrier.sequence,
-            created=now,
-            expires=Instant(now + life(failures) // _MILLISECOND),
-            # Kept longer than it counts, so that the next failure is known to be the next.
-            kept=Instant(now + 2 * life(failures + 1) // _MILLISECOND),
-            error=failed.kind,
-            failures=failures,
+        entry = answers.failure(
+            ask.flight, failed, life, before=grant.before, sequence=grant.barrier.sequence, now=self._store.now()
         )
-        if grant.claim is not None and not self._too_old(grant):
+        if grant.claim is not None:
             try:
-                await self._store.commit(grant.claim, entry)
+                await self._witness.commit(grant.claim, entry)
             except StoreUnavailable as away:
                 self._view.lost(away)
 
-    def _entry(self, ask: Ask, grant: _Grant, loaded: Loaded, *, took: float) -> Entry:
-        now = self._store.now()
-        life = lifetime(ask.policy, chance=self._chance(), before=grant.before, payload=loaded.payload)
-        expires = now + life // _MILLISECOND
-        return Entry(
-            key=ask.flight.key,
-            label=ask.flight.label,
-            payload=loaded.payload,
-            sequence=grant.barrier.sequence,
-            created=now,
-            expires=Instant(expires),
-            price=loaded.price,
-            kept=Instant(expires + ask.policy.stale // _MILLISECOND),
-            took=int(took * 1000),
-        )
-
     async def _keep(self, entry: Entry, grant: _Grant, load: Load, *, duplicate: bool) -> bool:
         """Commit *entry*; whether the store keeps it. What a store that is away cannot keep it is owed."""
-        if self._too_old(grant):
-            await load.kept(Kept.FENCED, duplicate=duplicate)
-            return False
         claim = grant.claim
         try:
             if claim is not None:
-                stored = await self._store.commit(claim, entry)
+                stored = await self._witness.commit(claim, entry)
                 if stored:
                     self._view.keep(entry, grant.generation)
                 await load.kept(Kept.STORED if stored else Kept.FENCED, duplicate=duplicate)
@@ -259,12 +259,8 @@ class Search:
             self._view.lost(away)
         self._view.keep(entry, grant.generation)
         told = partial(load.kept, duplicate=duplicate)
-        self._owed.add(claim or Claim(entry.key, self._token(), ""), entry, since=grant.at, told=told)
+        self._owed.add(claim or Claim(entry.key, self._token(), "", grant.at), entry, told=told)
         return False
-
-    def _too_old(self, grant: _Grant) -> bool:
-        """Whether nobody could tell any more that what is bought under *grant* was forgotten meanwhile."""
-        return self._store.now() - grant.at >= OLDEST // _MILLISECOND
 
     def _judge(self, ask: Ask, entry: Entry | None, barrier: Barrier) -> Fresh | Stale | Missing:
         """What *entry* permits now; raises LoadFailed for the memory of a failure."""
@@ -279,8 +275,16 @@ class Search:
             stale_if_error=policy.stale_if_error,
         )
         if isinstance(verdict, Fresh) and verdict.entry.error:
-            raise remembered(verdict.entry, now)
+            raise answers.remembered(verdict.entry, now)
         return verdict
+
+    def _pauses(self, ask: Ask) -> bool:
+        """Whether buying failed a moment ago, so that an older answer must do. Who insists tries at once."""
+        return ask.not_before == EPOCH and self.pauses.pauses(ask.flight.key, self._store.now())
+
+    def _instead(self, ask: Ask, fallback: Entry, cause: Cause, level: Level) -> Outcome:
+        """What has expired, instead of an error."""
+        return replace(self._served(ask, fallback, level, status=Status.STALE), cause=cause)
 
     def _served(self, ask: Ask, entry: Entry, level: Level, *, status: Status = Status.HIT) -> Outcome:
         return Outcome(
@@ -291,8 +295,3 @@ class Search:
             store_away=self._view.store_away,
             looked=(monotonic() - ask.began) * 1000,
         )
-
-
-def remembered(entry: Entry, now: Instant) -> LoadFailed:
-    """The failure that a negative *entry* remembers."""
-    return LoadFailed(entry.error, entry.payload, remembered=True, retry_after=max(0, entry.expires - now) / 1000)

@@ -22,9 +22,11 @@ from hashcache.ports.channel import Channel, Traffic
 from hashcache.ports.ledger import Batch, Ledger, Minute, Process
 from hashcache.ports.observer import Observer
 from hashcache.ports.provider import Answer, Body, Estimate, Pending, Provider, Terms
-from hashcache.ports.store import Bid, Claim, Page, Reading, Slot, Store, StoreHealth
+from hashcache.ports.store import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, Store, StoreHealth
 
 __all__ = [
+    "OLDEST",
+    "TOMBSTONE",
     "Accounts",
     "Answer",
     "Attempt",

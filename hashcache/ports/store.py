@@ -11,6 +11,13 @@ from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.key import Key
 
+#: How long a forgotten key refuses purchases that were under way: longer than any may take (an hour, the longest
+#: deadline that can be set), and than OLDEST.
+TOMBSTONE = timedelta(minutes=70)
+#: What was claimed longer ago, and lost its claim, is not kept any more: soon nobody can tell whether it was forgotten.
+#: So much less than TOMBSTONE that it does not matter by how much clocks differ.
+OLDEST = timedelta(minutes=65)
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -33,13 +40,15 @@ class Claim:
     """
     The time-bounded right to buy *key*, known by its *token*.
 
-    *tombstone* is what `forget` had left there when it was granted ("" for nothing): a commit under another one
-    is refused, because the key was forgotten meanwhile.
+    *tombstone* is what `forget` had left there when it was *granted* ("" for nothing): a commit under another one
+    is refused, because the key was forgotten meanwhile. *granted* is an instant on the store's clock, not later than
+    the tombstone was read.
     """
 
     key: Key
     token: str
     tombstone: str
+    granted: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +135,10 @@ class Store(Protocol):
         """
         Keep *entry* until it expires and give the claim back. A lost claim does not refuse it (the money is spent);
         a key that was forgotten since the claim does, and so does the barrier in force (`Barrier.refuses`): False,
-        and nothing is kept. A negative entry never replaces a positive one that is not dead or expired. Whoever waits
-        for the key hears of it on the channel (`done`), also when the claim is released.
+        and nothing is kept. The same for a claim that was lost and is as old as OLDEST by the store's clock at the
+        moment of keeping, whatever this process did in between; one that is still held is never too old, because
+        `forget` takes claims away. A negative entry never replaces a positive one that is not dead or expired. Whoever
+        waits for the key hears of it on the channel (`done`), also when the claim is released.
         """
         ...
 
@@ -148,6 +159,13 @@ class Store(Protocol):
 
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
         """Raise the barrier: older entries that *selector* means are dead from now on. The new one is the last open."""
+        ...
+
+    async def restore(self, known: Barrier) -> Barrier:
+        """
+        Put back what the store has lost of the barrier *known*, once read from it (`Barrier.restored`); does nothing
+        when nothing was. The barrier in force.
+        """
         ...
 
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:

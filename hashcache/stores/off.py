@@ -52,7 +52,7 @@ class OffStore:
 
     async def claim(self, key: Key, token: str, lease: timedelta) -> Bid:  # noqa: ARG002 - the port's shape
         """Always granted."""
-        return Bid(Claim(key, token, ""), timedelta(0), None, self._barrier)
+        return Bid(Claim(key, token, "", self.now()), timedelta(0), None, self._barrier)
 
     async def renew(self, claim: Claim, lease: timedelta) -> bool:  # noqa: ARG002 - the port's shape
         """Nobody can have taken it."""
@@ -80,6 +80,10 @@ class OffStore:
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
         """Raise the barrier of this process."""
         self._barrier = self._barrier.raised(selector, now=self.now(), reason=reason)
+        return self._barrier
+
+    async def restore(self, known: Barrier) -> Barrier:  # noqa: ARG002 - the port's shape
+        """This process loses nothing while it lives."""
         return self._barrier
 
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from redis import Redis
 
+from hashcache.core.barrier import NONE
 from hashcache.core.envelope import Envelope
 from hashcache.core.key import Names
 from hashcache.ports import Channel, Ledger, Store
@@ -63,6 +64,10 @@ class Backend(Protocol):
         """Put other bytes there, as an accident or an enemy would."""
         ...
 
+    def lose_barrier(self) -> None:
+        """Let the record of what was cleared vanish, as a server does that comes back empty."""
+        ...
+
     async def inject(self, messages: list[bytes]) -> None:
         """Put raw *messages* on the channel, as an accident or an enemy would; somebody must listen."""
         ...
@@ -108,6 +113,9 @@ class MemoryBackend(_Backend):
     def overwrite(self, name: str, stored: bytes) -> None:
         self._first._shelf.put(name, Sealed(stored, "image", START * 2))
 
+    def lose_barrier(self) -> None:
+        self._first._shared.barrier = NONE
+
     async def inject(self, messages: list[bytes]) -> None:
         for message in messages:
             self._first._shared.hub.send(message, None)
@@ -135,6 +143,9 @@ class SqliteBackend(_Backend):
     def overwrite(self, name: str, stored: bytes) -> None:
         sql = "INSERT OR REPLACE INTO entries (name, kind, expires, sealed) VALUES (?, ?, ?, ?)"
         self._execute(sql, (name, "image", START * 2, stored))
+
+    def lose_barrier(self) -> None:
+        self._execute("DELETE FROM barriers", ())
 
     async def inject(self, messages: list[bytes]) -> None:
         sql = "INSERT INTO notices (channel, at, origin, body) VALUES (?, ?, 'somebody', ?)"
@@ -182,6 +193,9 @@ class RedisBackend(_Backend):
 
     def overwrite(self, name: str, stored: bytes) -> None:
         self.client.set(name, stored, px=600_000)
+
+    def lose_barrier(self) -> None:
+        self.client.delete(self.names.barrier)
 
     async def inject(self, messages: list[bytes]) -> None:
         with self.client.pipeline(transaction=False) as pipeline:

@@ -20,7 +20,7 @@ from hashcache.core.barrier import Selector
 from hashcache.core.entry import Entry, Head, Instant, Label
 from hashcache.core.key import Key
 from hashcache.core.money import MicroDollars
-from hashcache.ports import Claim
+from hashcache.ports import OLDEST, TOMBSTONE, Claim
 from tests.contracts.backends import Backend, Both, backend_of
 from tests.harness.booking import book
 
@@ -79,6 +79,11 @@ async def claimed(store: Both, of: Key, token: str, lease: timedelta = LEASE) ->
 async def found(store: Both, of: Key) -> Entry | None:
     """What one look finds."""
     return (await store.read([of])).slots[0].entry
+
+
+async def raised(store: Both) -> int:
+    """The sequence of a barrier that means none of these entries."""
+    return (await store.forbid(Selector(tag="none"), "test")).sequence
 
 
 async def everything(store: Both, limit: int = 7) -> list[Head]:
@@ -230,7 +235,7 @@ async def test_a_prolonged_entry_outlives_its_first_end(backend: Backend, store:
 async def test_only_the_entry_that_was_read_is_prolonged(backend: Backend, store: Both) -> None:
     """One that was replaced, forgotten, removed, or never there is not; nor does prolonging into the past end one."""
     old = await bought(store, key(1), b"old")
-    new = await bought(store, key(1), b"new", sequence=1)
+    new = await bought(store, key(1), b"new", sequence=await raised(store))
     later = Instant(old.expires + 600_000)
     assert not await store.prolong(old, later)
     assert await found(store, key(1)) == new
@@ -345,10 +350,10 @@ async def test_a_held_claim_tells_for_how_long(store: Both) -> None:
     assert (await store.read([key()])).slots[0].claimed
 
 
-async def test_our_own_token_is_recognised(store: Both) -> None:
+async def test_row_16_our_own_token_is_recognised(store: Both) -> None:
     """Asking again after a lost reply, with the same token, is granted."""
     first = await claimed(store, key(), "ours")
-    assert await claimed(store, key(), "ours") == first
+    assert replace(await claimed(store, key(), "ours"), granted=first.granted) == first
 
 
 async def test_the_second_look(store: Both) -> None:
@@ -401,6 +406,42 @@ async def test_a_lost_claim_does_not_refuse_an_answer(backend: Backend, store: B
     slot = (await store.read([key()])).slots[0]
     assert slot.entry.payload == b"late"
     assert slot.claimed
+
+
+async def test_a_claim_tells_when_it_was_granted(store: Both) -> None:
+    """By the store's clock, and not later than it was."""
+    before = store.now()
+    claim = await claimed(store, key(), "token")
+    assert before - 5 <= claim.granted <= store.now() + 5
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_a_lost_claim_that_is_too_old_keeps_nothing(backend: Backend, store: Both, *, forgotten: bool) -> None:
+    """
+    Frozen for so long just before its commit that the store may not know any more that the key was forgotten: refused,
+    whether it was or not. A moment less, and only what was forgotten is refused.
+    """
+    for place, late in enumerate((timedelta(0), -timedelta(seconds=10))):
+        of = key(place)
+        lost = await claimed(store, of, "lost", SHORT)
+        await backend.elapse(SHORT)
+        await store.release(await claimed(store, of, "next"))
+        if forgotten:
+            await store.forget([of])
+        old = replace(lost, granted=Instant(lost.granted - (OLDEST + late) // MILLISECOND))
+        kept = bool(late) and not forgotten
+        assert await store.commit(old, entry(store, of)) is kept
+        assert (await found(store, of) is not None) is kept
+
+
+async def test_a_claim_that_is_held_is_never_too_old(store: Both) -> None:
+    """A call may take as long as it likes while its claim is renewed: nobody can have forgotten the key meanwhile."""
+    claim = await claimed(store, key(), "long")
+    old = replace(claim, granted=Instant(claim.granted - 2 * TOMBSTONE // MILLISECOND))
+    assert await store.renew(old, LEASE)
+    assert await store.commit(old, entry(store, key()))
+    slot = (await store.read([key()])).slots[0]
+    assert (slot.entry is not None, slot.claimed) == (True, False)
 
 
 # Forgetting
@@ -512,6 +553,43 @@ async def test_progress_of_a_sweep(store: Both) -> None:
     assert (one.deleted, one.swept) == (42, True)
 
 
+async def test_what_was_lost_of_the_barrier_is_put_back(backend: Backend) -> None:
+    """By whoever remembers it; nothing happens when nothing was lost. What was bought under it may be kept again."""
+    one, other = await backend.instance(), await backend.instance()
+    await one.forbid(Selector(kind="image"), "first")
+    known = await one.forbid(Selector(tenant="acme"), "second")
+    assert await other.restore(known) == known
+    claim = await claimed(one, key(), "under way")
+    backend.lose_barrier()
+    assert (await one.read([key()])).barrier.sequence == 0
+    assert not await one.commit(claim, entry(one, key(), sequence=known.sequence))
+    assert await other.restore(known) == known
+    assert (await one.claim(key(), "again", LEASE)).barrier == known
+    assert await one.commit(claim, entry(one, key(), sequence=known.sequence))
+
+
+async def test_an_entry_above_the_barrier_is_dead(backend: Backend, store: Both) -> None:
+    """It is of a time that the barrier knows nothing of: forbidden to readers, and a failure may take its place."""
+    barrier = await store.forbid(Selector(tag="none"), "test")
+    above = await bought(store, key(), sequence=barrier.sequence)
+    backend.lose_barrier()
+    reading = await store.read([key()])
+    assert reading.barrier.forbids(above)
+    assert await store.commit(await claimed(store, key(), "token"), negative(store, key()))
+
+
+async def test_a_barrier_that_went_on_without_what_it_lost_forbids_everything(backend: Backend, store: Both) -> None:
+    """Who remembers the lost one sees to it, however the sequences compare."""
+    known = await store.forbid(Selector(kind="image"), "lost")
+    backend.lose_barrier()
+    new = await store.forbid(Selector(kind="video"), "new")
+    assert not new.remembers(known)
+    restored = await store.restore(known)
+    assert restored.open[-1].selector == Selector()
+    assert restored.sequence > max(new.sequence, known.sequence)
+    assert await store.barrier() == restored
+
+
 # Browsing and sweeping
 
 
@@ -556,7 +634,7 @@ async def test_removing_is_conditional(store: Both) -> None:
     await bought(store, key(2), b"old")
     await bought(store, key(3), b"old")
     heads = await everything(store)
-    await bought(store, key(2), b"new", sequence=1)
+    await bought(store, key(2), b"new", sequence=await raised(store))
     await store.forget([key(3)])
     assert await store.remove(heads) == 1
     assert await found(store, key(1)) is None
@@ -597,7 +675,7 @@ def garbage(stored: bytes, other: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [flipped, moved, cut, garbage])
-async def test_bytes_that_do_not_verify_are_absent(
+async def test_row_17_bytes_that_do_not_verify_are_absent(
     backend: Backend, store: Both, damage: Callable[[bytes, bytes], bytes]
 ) -> None:
     """A damaged entry is a miss for readers and bidders, each time counted, and the next commit replaces it."""

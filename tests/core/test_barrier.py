@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashcache.core.barrier import MOST, NONE, OPEN_FOR, Barrier, Selector, decode, encode
+from hashcache.core.barrier import LOST, MOST, NONE, OPEN_FOR, Barrier, Selector, decode, encode
 from hashcache.core.entry import Entry, Head, Instant, Label
 from hashcache.core.errors import EntryRefused, PatternError
 from hashcache.core.key import Key
@@ -158,15 +159,21 @@ def test_too_many_open_selectors_collapse_into_everything() -> None:
 
 
 WORDS = st.text(st.characters(codec="utf-8", min_codepoint=32, exclude_characters="\x7f"), min_size=1, max_size=5)
-SELECTORS = st.builds(Selector, *[st.none() | WORDS] * 5)
+SELECTORS = st.sampled_from([Selector(), Selector(kind="image"), Selector(tag="eu"), Selector(kind="a")]) | st.builds(
+    Selector, *[st.none() | WORDS] * 5
+)
 ACTS = st.lists(
     st.tuples(SELECTORS, st.integers(0, 3 * OPEN_FOR), st.booleans()), max_size=8
 )  # (raise this, this much later, and sweep it)
 
 
-def played(acts: list[tuple[Selector, int, bool]]) -> list[Barrier]:
-    """The barriers that came of *acts*, one after the other."""
-    barriers, now = [NONE], NOW
+#: What some of the selectors mean.
+LABELS = (LABEL, Label("a", "b", "c", ("a",)))
+
+
+def played(acts: list[tuple[Selector, int, bool]], *, since: Barrier = NONE, now: Instant = NOW) -> list[Barrier]:
+    """The barriers that came of *acts*, one after the other, *since* that one, from *now* on."""
+    barriers = [since]
     for selector, later, sweep in acts:
         now = Instant(now + later)
         barrier = barriers[-1].raised(selector, now=now, reason="r")
@@ -185,9 +192,91 @@ def test_a_barrier_survives_being_stored(acts: list[tuple[Selector, int, bool]])
 def test_what_is_forbidden_stays_forbidden_until_swept(acts: list[tuple[Selector, int, bool]], sequence: int) -> None:
     """Without a sweep, no later invalidation brings back what an earlier one has killed."""
     one, dead = entry(sequence), False
-    for barrier in played([(selector, later, False) for selector, later, _ in acts]):
+    barriers = played([(selector, later, False) for selector, later, _ in acts])
+    for barrier in [one for one in barriers if one.sequence >= sequence]:
         assert barrier.forbids(one) or not dead
         dead = barrier.forbids(one)
+
+
+@given(ACTS, st.integers(0, 12))
+def test_what_is_above_the_barrier_is_dead(acts: list[tuple[Selector, int, bool]], sequence: int) -> None:
+    """An entry of a time that the barrier knows nothing of is neither served nor stored."""
+    for barrier in played(acts):
+        above = sequence > barrier.sequence
+        assert barrier.forbids(entry(sequence)) or not above
+        assert barrier.refuses(entry(sequence)) or not above
+
+
+@given(ACTS, st.integers(0, 8))
+def test_no_barrier_seems_lost_to_who_saw_an_earlier_one(acts: list[tuple[Selector, int, bool]], at: int) -> None:
+    """Whatever was raised, swept and dropped since: nothing is put back."""
+    barriers = played(acts)
+    known = barriers[min(at, len(barriers) - 1)]
+    for later in barriers[min(at, len(barriers) - 1) :]:
+        assert later.remembers(known)
+        assert later.restored(known, now=NOW) is later
+
+
+@given(ACTS, st.integers(0, 8), ACTS)
+def test_what_was_forbidden_is_so_again_when_the_barrier_was_lost(
+    acts: list[tuple[Selector, int, bool]], back: int, more: list[tuple[Selector, int, bool]]
+) -> None:
+    """
+    It falls back to any earlier one, or to none, and may go on from there: what is put back forbids and refuses all
+    that either did, seems lost to nobody who knew either, and is put back once.
+    """
+    *_, known = barriers = played(acts)
+    fallen = played(more, since=barriers[min(back, len(barriers) - 1)], now=Instant(NOW + 100 * OPEN_FOR))[-1]
+    restored = fallen.restored(known, now=NOW)
+    if fallen.remembers(known):
+        return
+    for sequence, label in itertools.product(range(restored.sequence + 1), LABELS):
+        bought = entry(sequence, label)
+        for barrier in (known, fallen):
+            if sequence <= barrier.sequence:
+                assert restored.forbids(bought) or not barrier.forbids(bought)
+                assert restored.refuses(bought) or not barrier.refuses(bought)
+    assert restored.sequence >= max(known.sequence, fallen.sequence)
+    assert restored.remembers(known)
+    assert restored.remembers(fallen)
+    assert restored.restored(known, now=NOW) is restored
+    assert not any(one.swept for one in restored.open)
+
+
+def test_a_barrier_that_was_only_lost_is_put_back_as_it_was() -> None:
+    """No answer is lost by it, and what was removed once is removed again: it may have come back as well."""
+    known = NONE.raised(Selector(kind="image"), now=NOW, reason="1").raised(Selector(tag="eu"), now=NOW, reason="2")
+    swept = known.progressed(1, deleted=3, swept=True).progressed(2, deleted=4, swept=True)
+    restored = NONE.restored(swept, now=NOW)
+    assert [(one.sequence, one.selector, one.swept) for one in restored.open] == [
+        (1, Selector(kind="image"), False),
+        (2, Selector(tag="eu"), False),
+    ]
+    assert (restored.sequence, restored.floor) == (2, 0)
+    assert not restored.forbids(entry(2))
+
+
+def test_a_clear_that_looks_like_a_lost_one_is_another_one() -> None:
+    """The same selector under the same sequence, raised later: what was bought in between is dead."""
+    known = NONE.raised(Selector(), now=NOW, reason="lost").raised(Selector(tag="x"), now=NOW, reason="lost")
+    fallen = NONE.raised(Selector(), now=Instant(NOW + 1), reason="new")
+    restored = fallen.restored(known, now=Instant(NOW + 2))
+    assert restored.forbids(entry(1))
+    assert restored.forbids(entry(2))
+
+
+def test_who_has_dropped_what_the_store_may_have_lost_forbids_everything() -> None:
+    """Nobody knows any more what that was."""
+    fallen = NONE.raised(Selector(tag="first"), now=NOW, reason="1")
+    known = fallen
+    for number in range(MOST + 1):
+        known = known.raised(Selector(tag=f"t{number}"), now=NOW, reason="r")
+        known = known.progressed(known.sequence, deleted=0, swept=True)
+    restored = fallen.restored(known, now=NOW)
+    assert [(one.sequence, one.selector, one.reason) for one in restored.open] == [
+        (known.sequence + 1, Selector(), LOST)
+    ]
+    assert restored.remembers(known)
 
 
 def test_an_empty_store_forbids_nothing() -> None:

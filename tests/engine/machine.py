@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from hashcache.core.barrier import Selector
+from hashcache.core.barrier import NONE, Selector
 from hashcache.core.entry import Label
 from hashcache.core.envelope import Envelope
 from hashcache.core.errors import Stopping, StoreUnavailable
@@ -177,6 +177,7 @@ class Fleet:
         self.model = Model(self._now)
         self.purses: list[Purse] = []
         self._given_up = 0
+        self._lost = NONE
         self._wrong: list[BaseException] = []
         self._callers: dict[Request, asyncio.Task[None]] = {}
         self._hub = Hub()
@@ -258,12 +259,7 @@ class Fleet:
         self._go_on()
 
     def sleep(self, duration: timedelta) -> None:
-        """
-        All processes are frozen for *duration*: nothing is renewed. Not for long while a command is on its way to the
-        store: the engine gives up what is too old when it sends it, and no store can tell that it is older by now.
-        """
-        if any(member.store.stuck for member in self.members):
-            duration = min(duration, timedelta(seconds=30))
+        """All processes are frozen for *duration*: nothing is renewed, and what is on its way arrives afterwards."""
         self._slept += duration // timedelta(milliseconds=1)
         self.model.jumped = self.model.tick()
         self._go_on()
@@ -343,6 +339,26 @@ class Fleet:
             raw = sealed.raw[:at] + bytes([sealed.raw[at] ^ 1]) + sealed.raw[at + 1 :]
             shelf.put(name, replace(sealed, raw=raw))
 
+    def lose_barrier(self) -> None:
+        """The record of what was cleared is lost. Not while there is somebody who has not read it."""
+        barrier = self._root._shared.barrier
+        if all(member.cache.view.barrier.sequence == barrier.sequence for member in self.members):
+            self._lost, self._root._shared.barrier = barrier, NONE
+            self._go_on()
+
+    def lose_everything(self) -> None:
+        """The store comes back empty."""
+        shared = self._root._shared
+        for question in QUESTIONS:
+            shared.shelf.drop(_NAMES.entry(question.key))
+            shared.tombstones.drop(question.key)
+            self.lapse(question)
+        self.lose_barrier()
+
+    def stored(self, question: Question) -> bool:
+        """Whether something lies under its key."""
+        return self._root._shelf.find(_NAMES.entry(question.key)) is not None
+
     def lapse(self, question: Question) -> None:
         """The claim on a key is lost."""
         self._root._claims.drop(question.key)
@@ -415,6 +431,9 @@ class Fleet:
             self._wrong.append(wrong)
 
     def _new(self) -> Member:
+        # Whoever remembers what was lost asks the store before somebody does who does not.
+        shared = self._root._shared
+        shared.barrier = shared.barrier.restored(self._lost, now=self._root.now())
         number = next(self._numbers)
         member = Member(self, self._root.join(), self._hub, number)
         self._start(member.cache.open())
@@ -506,7 +525,7 @@ class Fleet:
             "flights": len(cache.flights),
             "waiting": len(cache.search._wakes),
             "owed": len(cache.owed),
-            "refreshes": len(cache.revival._tasks) + len(cache.revival._refreshing),
+            "refreshes": len(cache.revival._tasks) + len(cache.flights._refreshing),
             "unacknowledged": len(cache.coherence._acknowledging) + len(cache.coherence._sending),
             "sweeps": len(member.invalidations._sweeps),
         }

@@ -18,9 +18,8 @@ from hashcache.core.entry import Entry, Label
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome, Status
 from hashcache.core.policy import Policy
-from hashcache.engine.claims import OLDEST
 from hashcache.engine.load import LoadFailed
-from hashcache.ports import Claim
+from hashcache.ports import OLDEST, Claim
 
 #: By how many milliseconds the clocks of two processes differ at most.
 SKEW = 500
@@ -235,13 +234,13 @@ class Model:
 
     def _may_both_run(self, one: Purchase, two: Purchase) -> bool:
         if one.claimed is not None and two.claimed is not None:
-            forgotten = any(
-                clear.key == one.key and (clear.returned or self.ticks) > one.claimed for clear in self.clearings
-            )
-            lost = max(self.jumped, self.lapsed.get(one.key, 0)) > one.claimed
+            # Either may have lost its claim to the other: one whose reply was slow is older, and buys later.
+            since = min(one.claimed, two.claimed)
+            forgotten = any(clear.key == one.key and (clear.returned or self.ticks) > since for clear in self.clearings)
+            lost = max(self.jumped, self.lapsed.get(one.key, 0)) > since
             return forgotten or lost or one.process.was_faulty(one.claimed)
-        if one.process is not two.process or one.request.policy.stale_while_revalidate:
-            return True  # without the store processes cannot know of each other; a refresh is nobody's flight
+        if one.process is not two.process:
+            return True  # without the store processes cannot know of each other
         since = min(one.request.tick, two.request.tick)
         detached = any(clear.means(one) for clear in self.clearings if (clear.returned or self.ticks) > since)
         return detached or one.process.was_deaf(since)
@@ -265,7 +264,8 @@ class Model:
         if not kept:
             purchase.refused = True
             expired = self.now + SKEW >= entry.kept
-            assert expired or self._was_cleared(purchase), "a paid answer was refused"
+            old = self.now + SKEW - claim.granted >= OLDEST // timedelta(milliseconds=1)
+            assert expired or old or self._was_cleared(purchase), "a paid answer was refused"
             return
         purchase.stored = True
         assert purchase.verdict == "ok", "kept although its load forbade it"

@@ -58,7 +58,7 @@ async def test_a_hundred_callers_pay_once(cache: Cache, shop: Shop) -> None:
     assert (shop.open_loads, shop.closed_twice) == (0, 0)
 
 
-async def test_the_first_caller_leaves_and_the_others_are_answered(cache: Cache, shop: Shop) -> None:
+async def test_row_40_the_first_caller_leaves_and_the_others_are_answered(cache: Cache, shop: Shop) -> None:
     """A caller who is cancelled cancels nothing: 99 answers, one purchase."""
     shop.gate.clear()
     leader = asyncio.create_task(ask(cache, shop))
@@ -73,7 +73,7 @@ async def test_the_first_caller_leaves_and_the_others_are_answered(cache: Cache,
     assert shop.paid == 1
 
 
-async def test_the_last_caller_leaves_and_the_answer_is_kept(cache: Cache, shop: Shop) -> None:
+async def test_row_41_the_last_caller_leaves_and_the_answer_is_kept(cache: Cache, shop: Shop) -> None:
     """Nobody waits any more: the paid answer is stored all the same, and the load is closed."""
     shop.gate.clear()
     only = asyncio.create_task(ask(cache, shop))

@@ -41,6 +41,31 @@ async def test_a_clear_reaches_the_near_memory_of_all(make_cache: Callable[[], C
     assert (await ask(two, shop)).status is Status.MISS
 
 
+async def test_when_a_clear_returns_everybody_knows_what_it_forbids(
+    make_cache: Callable[[], Cache], store: CutOff
+) -> None:
+    """Not only who cleared: also who has asked the store for nothing since; and nobody reads it twice."""
+    one, *others = make_cache(), make_cache(), make_cache()
+    cleared = await Invalidations(one).invalidate(ALL, reason="")
+    assert [cache.view.barrier.sequence for cache in others] == [cleared.sequence] * 2
+    assert store.calls["barrier"] == 2
+
+
+async def test_who_cannot_ask_what_a_clear_forbids_acknowledges_it(
+    make_cache: Callable[[], Cache], store: CutOff, hub: Hub
+) -> None:
+    """A store that is lost between the clear and its notice does not keep the clear waiting for the window."""
+    one, two = make_cache(), make_cache()
+
+    async def cut_off() -> None:
+        store.away = True
+
+    store.before["barrier"] = cut_off
+    assert (await Invalidations(one).invalidate(ALL, reason="", within=timedelta(0))).sequence
+    assert [notice.origin for notice in hub.sent if notice.kind == "acknowledge"] == ["process-1"]
+    assert two.view.store_away
+
+
 async def test_a_key_forgotten_here_is_forgotten_there(make_cache: Callable[[], Cache], shop: Shop) -> None:
     """One key is announced like a clear, and its neighbours stay."""
     one, two = make_cache(), make_cache()

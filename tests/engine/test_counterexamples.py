@@ -70,7 +70,7 @@ def test_an_owed_answer_that_is_too_old_is_given_up(fleet: Fleet, one: Member, t
     fleet.ask(one, PAID)
     fleet.end(0, "ok")
     fleet.forget(two, PAID)
-    fleet.sleep(11 * MINUTE)
+    fleet.sleep(71 * MINUTE)
     fleet.heal_store(one)
     fleet.pass_time(31 * SECOND)
     fleet.ask(two, PAID)
@@ -82,7 +82,7 @@ def test_a_purchase_that_slept_for_too_long_is_not_stored(fleet: Fleet, one: Mem
     """Nor is it remembered that it failed: its key was forgotten, and the store does not know that any more."""
     fleet.ask(one, PAID)
     fleet.forget(two, PAID)
-    fleet.sleep(11 * MINUTE)
+    fleet.sleep(71 * MINUTE)
     fleet.end(0, verdict)
     fleet.ask(two, PAID)
     assert fleet.bought == 2
@@ -214,10 +214,13 @@ def test_a_refresh_that_fails_leaves_the_stale_answer(fleet: Fleet, one: Member,
 
 
 def test_a_refresh_that_crashes_troubles_nobody(fleet: Fleet, one: Member) -> None:
-    """Nobody waits for it; the next who asks has another one begun."""
+    """Nobody waits for it; who asks after its pause has another one begun."""
     stale(fleet, one)
     fleet.ask(one, RICH)
     fleet.end(0, "crash")
+    fleet.ask(one, RICH)
+    assert fleet.bought == 2
+    fleet.pass_time(SECOND)
     fleet.ask(one, RICH)
     assert fleet.bought == 3
 

@@ -304,3 +304,15 @@ def test_what_was_bought_while_the_store_was_away_is_not_bought_again_by_who_joi
     fleet.ask(two, PAID)
     fleet.end(0, "ok")
     assert (fleet.waiting, fleet.bought) == (0, 1)
+
+
+def test_a_claim_whose_reply_was_slow_may_have_been_lost(fleet: Fleet, one: Member, two: Member) -> None:
+    """Evicted before its holder heard of it, and somebody else bought: one purchase too many, which is no fault."""
+    for member in (one, two):
+        fleet.ask(member, QUESTIONS[0], keep=False)
+    fleet.break_store(two, Fault.SLOW_REPLIES)
+    fleet.end(0, "ok")
+    fleet.lapse(QUESTIONS[0])
+    fleet.ask(one, QUESTIONS[0], keep=False)
+    fleet.heal_store(two)
+    assert (fleet.bought, fleet.waiting) == (3, 2)

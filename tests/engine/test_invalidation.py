@@ -50,7 +50,7 @@ async def test_a_selector_forgets_only_what_it_means(cache: Cache, shop: Shop) -
     assert found == [True, False, True]
 
 
-async def test_what_is_being_bought_is_forgotten_too(cache: Cache, shop: Shop) -> None:
+async def test_row_49_what_is_being_bought_is_forgotten_too(cache: Cache, shop: Shop) -> None:
     """Who waits gets the old answer, but it is never served to anybody who asks after the clear returned."""
     shop.gate.clear()
     old = asyncio.create_task(ask(cache, shop))
@@ -105,7 +105,7 @@ async def test_a_dry_run_forgets_nothing(cache: Cache, shop: Shop) -> None:
     assert (await ask(cache, shop)).status is Status.HIT
 
 
-async def test_a_clear_without_the_store_claims_nothing(cache: Cache, shop: Shop, store: CutOff) -> None:
+async def test_row_50_a_clear_without_the_store_claims_nothing(cache: Cache, shop: Shop, store: CutOff) -> None:
     """It raises; this process forgets what it has in near memory."""
     await ask(cache, shop)
     store.away = True

@@ -154,6 +154,11 @@ class Machine(RuleBasedStateMachine):
         """The store does not keep what it was given."""
         self.fleet.corrupt(QUESTIONS[question], position)
 
+    @rule()
+    def lose_barrier(self) -> None:
+        """The store loses the record of what was cleared."""
+        self.fleet.lose_barrier()
+
     @rule(question=_questions)
     def lapse(self, question: int) -> None:
         """A claim is lost."""

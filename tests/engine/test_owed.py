@@ -9,12 +9,20 @@ import pytest
 
 from hashcache.core.entry import Entry, Instant
 from hashcache.engine.load import Kept
+from hashcache.engine.near import Near
 from hashcache.engine.owed import MOST, Owed, Told
+from hashcache.engine.view import View
+from hashcache.engine.witness import Witness
 from hashcache.ports import Claim
-from tests.engine.conftest import LABEL, key_of
+from tests.engine.conftest import LABEL, Heard, key_of
 from tests.engine.machine import QUESTIONS, Fleet, Member
 from tests.harness.away import CutOff, Fault
 from tests.harness.clock import HandClock
+
+
+def witness_of(store: CutOff) -> Witness:
+    """Who asks *store* for a process that remembers nothing."""
+    return Witness(store, View(Near(0), Heard(), returned=lambda: None))
 
 
 @pytest.fixture
@@ -35,11 +43,11 @@ def told(ends: list[Kept]) -> Told:
 
 async def test_the_oldest_are_given_up_first(store: CutOff, clock: HandClock, ends: list[Kept], told: Told) -> None:
     """As many as it holds are brought; what was owed anew counts as new."""
-    owed = Owed(store)
+    owed = Owed(witness_of(store))
     now = Instant(clock())
     for number in (*range(MOST), 0, MOST):
         entry = Entry(key_of(number), LABEL, b"", 0, now, Instant(now + 60_000))
-        owed.add(Claim(entry.key, "token", ""), entry, since=now, told=told)
+        owed.add(Claim(entry.key, "token", "", now), entry, told=told)
     assert (len(owed), owed.given_up) == (MOST, 1)
     await owed.close()
     reading = await store.read([key_of(number) for number in (0, 1, 2, MOST)])
@@ -51,11 +59,11 @@ async def test_what_cannot_be_brought_at_the_end_is_counted(
     store: CutOff, clock: HandClock, ends: list[Kept], told: Told
 ) -> None:
     """It was paid for, and nobody will have it."""
-    owed = Owed(store)
+    owed = Owed(witness_of(store))
     now = Instant(clock())
     store.away = True
     entry = Entry(key_of(), LABEL, b"", 0, now, Instant(now + 60_000))
-    owed.add(Claim(key_of(), "token", ""), entry, since=now, told=told)
+    owed.add(Claim(key_of(), "token", "", now), entry, told=told)
     await owed.close()
     assert (len(owed), owed.given_up) == (0, 1)
     assert ends == [Kept.UNKEPT]

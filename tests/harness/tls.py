@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,10 +26,10 @@ class Authority:
         self.file = str(folder / f"{name}.pem")
         self._authority.cert_pem.write_to_path(self.file)
 
-    def context(self, *names: str) -> ssl.SSLContext:
-        """What a server needs to prove that it is each of *names* (host names or addresses)."""
+    def context(self, *names: str, until: datetime | None = None) -> ssl.SSLContext:
+        """What a server needs to prove, *until* then, that it is each of *names* (host names or addresses)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert(*names).configure_cert(context)
+        self._authority.issue_cert(*names, not_after=until).configure_cert(context)
         return context
 
 

@@ -33,7 +33,7 @@ SEED = 20_261_120
     ],
     indirect=["shared"],
 )
-async def test_what_was_cleared_is_served_to_nobody(
+async def test_row_49_what_was_cleared_is_served_to_nobody(
     shared: dict[str, str], rounds: int, vendor: ScriptedVendor, script: Numbered, tmp_path: Path
 ) -> None:
     """
@@ -64,8 +64,10 @@ async def test_what_was_cleared_is_served_to_nobody(
             gate.set()
             answers = [*await asyncio.gather(*asked), *[await caller.upload(content) for caller in everywhere]]
             told = {number(answer) for answer in answers}
-            assert min(told) > bought, (round_, way, meeting, old, bought, told)
-            assert len(told) == 1, (round_, way, meeting, told)
+            # A service that gave its store up may serve what it has near, and buys alone: then that is the cause.
+            away = fleet.said("store.away")
+            assert min(told) > bought, (round_, way, meeting, old, bought, told, away)
+            assert len(told) == 1, (round_, way, meeting, told, away)
             assert number(await flight) == bought
 
 

@@ -27,7 +27,7 @@ MANY = [pytest.mark.prove, pytest.mark.timeout(400)]
     ],
     indirect=["shared"],
 )
-async def test_one_hundred_callers_cost_one_call(
+async def test_row_44_one_hundred_callers_cost_one_call(
     services: int, shared: dict[str, str], rounds: int, vendor: ScriptedVendor, script: Numbered, tmp_path: Path
 ) -> None:
     """

@@ -89,7 +89,7 @@ async def in_the_middle(
 
 
 @KILLED
-async def test_the_holder_is_killed(
+async def test_row_42_the_holder_is_killed(
     shared: dict[str, str], lease: int, vendor: ScriptedVendor, script: Numbered, tmp_path: Path
 ) -> None:
     """
@@ -135,12 +135,12 @@ async def frozen(scene: Scene, vendor: ScriptedVendor, lease: int, *, answered: 
 
 
 @FROZEN
-async def test_the_holder_is_frozen(
+async def test_row_28_the_holder_is_frozen(
     shared: dict[str, str], lease: int, vendor: ScriptedVendor, script: Numbered, tmp_path: Path, *, answered: bool
 ) -> None:
     """
     The holder is frozen for longer than its lease (20 s, as it is set): the others buy once more. When it goes on, its
-    own answer is as good: it is given, kept, and counted as a duplicate. (Row 28 of the fault matrix.)
+    own answer is as good: it is given, kept, and counted as a duplicate.
     """
     async with in_the_middle(tmp_path, vendor, script, shared, lease) as scene:
         async with frozen(scene, vendor, lease, answered=answered):
@@ -155,7 +155,7 @@ async def test_the_holder_is_frozen(
 
 
 @FROZEN
-async def test_a_frozen_holder_does_not_bring_back_what_was_cleared(
+async def test_row_28_a_frozen_holder_does_not_bring_back_what_was_cleared(
     shared: dict[str, str], lease: int, vendor: ScriptedVendor, script: Numbered, tmp_path: Path, *, answered: bool
 ) -> None:
     """

@@ -86,4 +86,4 @@ async def test_lost_claims_do_not_pile_up() -> None:
         await store.forget([key(number + 5_000)])
         clock.advance(timedelta(minutes=1))
     assert len(store._claims) <= 2
-    assert len(store._tombstones) <= 12
+    assert len(store._tombstones) <= 72

@@ -182,7 +182,7 @@ async def test_row_24_a_half_open_connection(valkey: Valkey) -> None:
     """A connection on which nothing arrives any more, without an error, is found out within the window and replaced."""
     async with (
         Relay(valkey.port) as relay,
-        connected(relay.url) as store,
+        connected(relay.url, patience=PACE.window) as store,
         connected(valkey.url) as other,
     ):
         ear = await Ear.at(store.channel)

@@ -42,7 +42,7 @@ async def _reset_and_read(port: int) -> None:
             await store.close()
 
 
-def test_a_reset_is_a_store_that_is_away_and_nothing_else() -> None:
+def test_row_02_a_reset_is_a_store_that_is_away_and_nothing_else() -> None:
     """uvloop raises RuntimeError where a reset connection is written to: it never reaches who asked the store."""
     with Valkey() as valkey, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_reset_and_read(valkey.port))

@@ -163,7 +163,7 @@ async def test_commits_remove_what_expired(path: Path, store: SqliteStore, clock
         await buy(store, key(number), ttl=timedelta(minutes=1))
     await store.claim(key(900), "lost", LEASE)
     await store.forget([key(901)])
-    clock.advance(timedelta(hours=1))
+    clock.advance(timedelta(hours=2))
 
     def rows() -> list[int]:
         with closing(sqlite3.connect(path)) as file:

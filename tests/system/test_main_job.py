@@ -191,7 +191,7 @@ async def test_memory_keeps_until_the_end(services: Services, vendor: ScriptedVe
 # --- Redis away ----------------------------------------------------------------------------------------------------
 
 
-async def test_redis_that_is_absent_at_start_is_no_outage(
+async def test_row_01_redis_that_is_absent_at_start_is_no_outage(
     services: Services, vendor: ScriptedVendor, paid: dict[str, str]
 ) -> None:
     """
@@ -206,6 +206,8 @@ async def test_redis_that_is_absent_at_start_is_no_outage(
     # Near memory keeps what the store cannot.
     assert [answer.headers["X-Cache"] for answer in away] == ["MISS", "HIT", "HIT"]
     assert (await store_status(service))["status"] == "degraded"
+    async with client(service.url) as web:
+        assert (await web.get("/healthz")).status_code == 200
     (opened,) = service.events("store.opened")
     assert (opened["status"], opened["level"]) == ("degraded", "warning")
     assert len(service.events("store.away")) == 1
@@ -220,7 +222,9 @@ async def test_redis_that_is_absent_at_start_is_no_outage(
     assert [len(service.events(event)) for event in ("store.away", "store.available")] == [1, 1]
 
 
-async def test_redis_that_dies_is_no_outage(services: Services, vendor: ScriptedVendor, paid: dict[str, str]) -> None:
+async def test_row_02_redis_that_dies_under_load_is_no_outage(
+    services: Services, vendor: ScriptedVendor, paid: dict[str, str]
+) -> None:
     """
     The server is killed while uploads go on: every one is answered, what was bought lately is still a hit, and it is
     said once; when it is back, empty, it is used again without a restart.

@@ -7,15 +7,18 @@ import json
 import re
 import signal
 import socket
+from contextlib import AsyncExitStack
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.harness.contents import photo
-from tests.harness.http import client, problem
+from tests.harness.http import Wire, client, problem, request
 from tests.harness.process import hashcache
 from tests.harness.service import ADMIN_TOKEN, until
+from tests.harness.valkey import Valkey
 from tests.harness.vendor import ScriptedVendor, gate, ok
 from tests.system.conftest import Services
 
@@ -233,7 +236,7 @@ async def test_it_introduces_itself(tmp_path: Path, arguments: list[str], words:
 
 
 @pytest.mark.parametrize(("by", "workers"), [(signal.SIGTERM, 1), (signal.SIGTERM, 2), (signal.SIGINT, 2)])
-async def test_what_is_being_bought_is_finished_and_kept(
+async def test_row_43_what_is_being_bought_is_finished_and_kept(
     services: Services, vendor: ScriptedVendor, paid: dict[str, str], tmp_path: Path, by: signal.Signals, workers: int
 ) -> None:
     """
@@ -262,7 +265,54 @@ async def test_what_is_being_bought_is_finished_and_kept(
     assert vendor.ledger.calls == 2
 
 
-async def test_the_grace_bounds_the_end(services: Services, vendor: ScriptedVendor, paid: dict[str, str]) -> None:
+async def test_row_43_nothing_new_is_bought_at_the_end(
+    services: Services, vendor: ScriptedVendor, paid: dict[str, str], valkey: Valkey
+) -> None:
+    """
+    Asked to end in the middle of a call it is not ready any more. An upload that is still coming in is 503 once it is
+    complete and costs nothing, what is known is still told; the call's answer is given and kept, no claim is left.
+    """
+    service = await services.start(REDIS_URL=valkey.url, **paid)
+    first, known, late, opened = photo(), photo(), photo(), asyncio.Event()
+    assert (await upload(service.url, known)).status_code == 200
+    vendor.then(gate(opened, ok()))
+    waiting = asyncio.create_task(upload(service.url, first))
+    await vendor.called(2)
+    async with AsyncExitStack() as stack:
+        unknown, hit, idle = [await stack.enter_async_context(await Wire.open(service.url)) for _ in range(3)]
+        assert not await unready(idle)
+        for wire, content in ((unknown, late), (hit, known)):
+            await wire.send(request("POST", "/api/analyze", content, Content_Type="image/jpeg")[:-100])
+        await service.taken_up()
+        service.ask_to_end()
+        await until(lambda: unready(idle), what="it is not ready")
+        await until(lambda: not service.listens(), what="it takes no new connections")
+        for wire, content in ((unknown, late), (hit, known)):
+            await wire.send(content[-100:])
+        refused, told = await unknown.answer(), await hit.answer()
+    assert (refused.status, refused.problem) == (503, "shutting-down")
+    assert (told.status, told.header("x-cache")) == (200, "HIT")
+    opened.set()
+    assert (await waiting).headers["X-Cache"] == "MISS"
+    await service.ended()
+    assert vendor.ledger.calls == 2
+    with valkey.client() as there:
+        assert not list(there.scan_iter("*:claim"))
+        assert list(there.scan_iter(f"*{{{sha256(first).hexdigest()}}}*"))
+
+
+async def unready(wire: Wire) -> bool:
+    """Whether /readyz is refused: by 503, or since idle connections are closed."""
+    try:
+        await wire.send(request("GET", "/readyz"))
+        return (await wire.answer(to="GET")).status == 503
+    except (EOFError, ConnectionError):
+        return True
+
+
+async def test_row_43_the_grace_bounds_the_end(
+    services: Services, vendor: ScriptedVendor, paid: dict[str, str]
+) -> None:
     """A purchase that outlasts HASHCACHE_GRACE is given up and its client told so; it ends, with code 0."""
     service = await services.start(HASHCACHE_GRACE="1s", **paid)
     vendor.then(gate(asyncio.Event(), ok()))

@@ -16,14 +16,12 @@ from hashcache.core.content import Kind
 from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.envelope import LONGEST_HEAD, Envelope
 from hashcache.core.key import Key, Names
-from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
+from hashcache.ports import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, StoreHealth
 from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.memory.channel import MemoryChannel
 from hashcache.stores.memory.shelf import Sealed, Shared
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 
-#: How long a forgotten key refuses purchases that were under way: longer than any of them takes.
-TOMBSTONE = timedelta(minutes=10)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -88,7 +86,8 @@ class MemoryStore:
             return Bid(None, (holder.until - self.now()) * _MILLISECOND, entry, barrier)
         self._claims.keep(key, token, lease)
         tombstone = self._tombstones.find(key)
-        return Bid(Claim(key, token, tombstone.text if tombstone else ""), timedelta(0), entry, barrier)
+        claim = Claim(key, token, tombstone.text if tombstone else "", self.now())
+        return Bid(claim, timedelta(0), entry, barrier)
 
     async def renew(self, claim: Claim, lease: timedelta) -> bool:
         """Hold *claim* for *lease* from now."""
@@ -105,9 +104,11 @@ class MemoryStore:
 
     async def commit(self, claim: Claim, entry: Entry) -> bool:
         """Keep *entry*; False as well when its time is over, it cannot be sealed, or is larger than the whole store."""
-        if self._is_ours(claim):
+        held = self._is_ours(claim)
+        if held:
             self._claims.drop(claim.key)
-        kept = self._keep(claim, entry)
+        in_time = held or self.now() - claim.granted < OLDEST // _MILLISECOND
+        kept = in_time and self._keep(claim, entry)
         self.channel.done(claim.key)
         return kept
 
@@ -137,6 +138,11 @@ class MemoryStore:
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
         """Raise the barrier."""
         self._shared.barrier = self._shared.barrier.raised(selector, now=self.now(), reason=reason)
+        return self._shared.barrier
+
+    async def restore(self, known: Barrier) -> Barrier:
+        """Put back what was lost of *known*."""
+        self._shared.barrier = self._shared.barrier.restored(known, now=self.now())
         return self._shared.barrier
 
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:

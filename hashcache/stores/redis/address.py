@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from hashcache.core.errors import SettingsError
 
 _SHAPE = "must be redis://user:password@host:port/database, or rediss://... for TLS"
-_LATER = ("redis+cluster:", "rediss+cluster:", "redis+sentinel:", "rediss+sentinel:")
+_LATER = ("redis+cluster:", "rediss+cluster:")
 _PORT = 6379
 
 
@@ -38,7 +38,7 @@ class Address:
             SettingsError: not such a URL, a form that is not supported, or a *ca_file* that cannot be read.
         """
         if url.startswith(_LATER):
-            raise SettingsError(f"Redis Cluster and Sentinel are not supported yet; the Redis URL {_SHAPE}")
+            raise SettingsError(f"Redis Cluster is not supported yet; the Redis URL {_SHAPE}")
         try:
             parts = urlsplit(url)
             port = parts.port or _PORT
@@ -49,24 +49,39 @@ class Address:
             raise SettingsError(f"the Redis URL {_SHAPE}")
         if parts.query or parts.fragment:
             raise SettingsError("the Redis URL must hold no options after ? or #; percent-encode a password")
-        username = unquote(parts.username or "")
+        username, password = credentials(parts.netloc.rpartition("@")[0])
         return cls(
             host=parts.hostname,
             port=port,
             database=int(path or "0"),
-            # "default" is the server's name for no user (Redis ACL): AUTH with a password alone works everywhere.
-            username=None if username in ("", "default") else username,
-            password=unquote(parts.password or "") or None,
-            tls=_verifying(ca_file) if parts.scheme == "rediss" else None,
+            username=username,
+            password=password,
+            tls=verifying(ca_file) if parts.scheme == "rediss" else None,
         )
 
+    @property
+    def place(self) -> str:
+        """Host and port, as a URL has them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.database}"
+        return f"{'rediss' if self.tls else 'redis'}://{self.place}/{self.database}"
 
 
-def _verifying(ca_file: str | None) -> ssl.SSLContext:
-    """A client's context that verifies certificate and host name."""
+def credentials(who: str) -> tuple[str | None, str | None]:
+    """User and password of a URL, *who* being what stands before the @; None: there is none."""
+    username, _, password = who.partition(":")
+    # "default" is the server's name for no user (Redis ACL): AUTH with a password alone works everywhere.
+    return None if username in ("", "default") else unquote(username), unquote(password) or None
+
+
+def verifying(ca_file: str | None) -> ssl.SSLContext:
+    """
+    A client's context that verifies certificate and host name.
+
+    Raises:
+        SettingsError: *ca_file* cannot be read, or holds no certificate.
+    """
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:

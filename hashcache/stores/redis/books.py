@@ -41,6 +41,10 @@ class Books:
 
         return await self._change(raised)
 
+    async def restore(self, known: Barrier, *, now: Instant) -> Barrier:
+        """Put back, at *now*, what was lost of *known*."""
+        return await self._change(lambda barrier: barrier.restored(known, now=now))
+
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
         """Note how far the sweep of *sequence* is."""
         await self._change(lambda barrier: barrier.progressed(sequence, deleted=deleted, swept=swept))

@@ -30,7 +30,7 @@ from hashcache.core.notice import Notice
 from hashcache.ports import Traffic
 from hashcache.stores.hearing import Hearing, Pace, message
 from hashcache.stores.redis.address import Address
-from hashcache.stores.redis.dialing import dial
+from hashcache.stores.redis.dialing import Way, dial, leads, watch
 from hashcache.stores.redis.failures import translate
 from hashcache.stores.redis.server import Server
 
@@ -51,7 +51,7 @@ class RedisChannel:
 
     def __init__(
         self,
-        address: Address,
+        address: Address | Way,
         server: Server,
         names: Names,
         *,
@@ -166,9 +166,11 @@ class RedisChannel:
         window = self._pace.window.total_seconds()
         self._asked.clear()
         await connection.send_packed_command(connection.pack_commands([("SUBSCRIBE", self.name)]))
-        asking = asyncio.create_task(self._ask(connection), name=f"ping {self.name}")
+        watching = asyncio.create_task(watch(self._address, self._patience), name=f"watch {self.name}")
+        deadline = asyncio.timeout(window)
+        asking = asyncio.create_task(self._ask(connection, deadline), name=f"ping {self.name}")
         try:
-            async with asyncio.timeout(window) as deadline:
+            async with deadline:
                 while True:
                     proven = self._took(await connection.read_response())
                     if proven is not None:
@@ -176,13 +178,17 @@ class RedisChannel:
                         deadline.reschedule(asyncio.get_running_loop().time() + left)
         finally:
             asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            watching.cancel()
+            await asyncio.gather(asking, watching, return_exceptions=True)
 
-    async def _ask(self, connection: Connection) -> None:
-        while True:
+    async def _ask(self, connection: Connection, deadline: asyncio.Timeout) -> None:
+        while leads(self._address, connection):
             self._asked.append(self._monotonic())
             await connection.send_packed_command(connection.pack_commands([("PING",)]))
             await asyncio.sleep(self._pace.pulse.total_seconds())
+        # A server that is not the master any more proves nothing: others publish elsewhere.
+        self._proven = None
+        deadline.reschedule(asyncio.get_running_loop().time())
 
     def _took(self, reply: Any) -> float | None:
         """Heed one message of the server; the moment of which it is a proof, if it is one."""

@@ -32,9 +32,18 @@ class ServerClock:
         return Instant(int(self._monotonic() * 1000 + self._ahead))
 
     @property
+    def known(self) -> bool:
+        """Whether the server has ever told its time."""
+        return self._ahead is not None
+
+    @property
     def due(self) -> bool:
         """Whether a sample should be taken."""
         return self._monotonic() >= self._next
+
+    def doubt(self) -> None:
+        """Another server may answer from now on: a sample is due."""
+        self._next = 0.0
 
     def began(self) -> None:
         """A sample is being taken: none is due until it fails."""

@@ -6,7 +6,10 @@ Rule 1: a connection is opened in a task of its own, with its own patience. Whoe
 Rule 2: giving back does not wait, so no cancellation, at whatever moment, loses a place. (That is why redis-py's
         pools are not used: they open within the request, and their release waits for a lock.)
 Rule 3: a connection whose exchange did not end well is closed, never lent again: a reply cannot reach another caller.
-Rule 4: nothing is retried here. The deadline and the breaker are in `server`.
+        If it was lost, those beside it are not trusted either: the server may be gone, or another by now.
+Rule 4: nothing is retried here. The deadline and the breaker are in `server`. While some connections serve, one that
+        cannot be opened fails nobody, and no other is tried for a moment: a server that is full, or sentinels that are
+        away, are not to be met by a storm.
 """
 
 from __future__ import annotations
@@ -21,22 +24,29 @@ from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError
 
 from hashcache.stores.redis.address import Address
-from hashcache.stores.redis.dialing import dial
+from hashcache.stores.redis.dialing import Way, dial, leads
+
+#: Seconds in which no connection is opened after one could not be, as long as others serve.
+_RESPITE = 1.0
 
 
 class Connections:
     """At most *most* connections to *address*, each opened within *patience*."""
 
-    def __init__(self, address: Address, *, most: int, patience: timedelta) -> None:
+    def __init__(self, address: Address | Way, *, most: int, patience: timedelta) -> None:
         self._address = address
         self._most = most
         self._patience = patience
         self._idle: list[Connection] = []
         self._lent: set[Connection] = set()
+        #: Those lent ones that are not to be kept.
+        self._retired: set[Connection] = set()
         self._waiting: deque[asyncio.Future[Connection]] = deque()
         self._openings: set[asyncio.Task[Connection]] = set()
         self._closings: set[asyncio.Task[None]] = set()
         self._closed = False
+        #: When another may be opened again, in the loop's seconds.
+        self._opens_again = 0.0
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[Connection]:
@@ -49,15 +59,18 @@ class Connections:
         self._lent.add(connection)
         try:
             yield connection
-        except BaseException:
+        except BaseException as error:
             self._lent.discard(connection)
+            if not isinstance(error, asyncio.CancelledError):
+                self.retire()
             self._drop(connection)
             raise
         self._lent.discard(connection)
         self._give(connection)
 
     def retire(self) -> None:
-        """Close the idle connections: the name may lead to another server by now."""
+        """Keep none of the connections there are: the name may lead to another server by now."""
+        self._retired.update(self._lent)
         while self._idle:
             self._drop(self._idle.pop())
 
@@ -78,14 +91,18 @@ class Connections:
         """The connection that was used last and is still good; None: there is none."""
         while self._idle:
             connection = self._idle.pop()
+            self._lent.add(connection)
             good = False
             try:
                 # "Can read" means here: the server closed it, or left something unread.
-                good = not _is_closing(connection) and not await connection.can_read()
+                good = (
+                    leads(self._address, connection) and not _is_closing(connection) and not await connection.can_read()
+                )
             except (RedisError, OSError):
                 pass
             finally:
                 if not good:
+                    self._lent.discard(connection)
                     self._drop(connection)
             if good:
                 return connection
@@ -109,7 +126,7 @@ class Connections:
 
     def _give(self, connection: Connection) -> None:
         """Hand *connection* to whoever waits longest, or keep it."""
-        if self._closed:
+        if self._closed or connection in self._retired or not leads(self._address, connection):
             self._drop(connection)
             return
         waiter = self._first_waiter()
@@ -121,19 +138,24 @@ class Connections:
 
     def _grow(self) -> None:
         """Open as many connections as are waited for, within bounds."""
-        while len(self._openings) < len(self._waiting) and self._count() < self._most and not self._closed:
+        if self._closed or (self._lent and asyncio.get_running_loop().time() < self._opens_again):
+            return
+        while len(self._openings) < len(self._waiting) and self._count() < self._most:
             opening = asyncio.create_task(dial(self._address, self._patience))
             self._openings.add(opening)
             opening.add_done_callback(self._opened)
 
     def _opened(self, opening: asyncio.Task[Connection]) -> None:
-        """Give a new connection away; when there is none, one of those who wait learns why."""
+        """Give a new connection away; when there is none, one of those who wait for nothing else learns why."""
         self._openings.discard(opening)
         if opening.cancelled():
             return
         error = opening.exception()
         if error is None:
             self._give(opening.result())
+            return
+        if self._lent:
+            self._opens_again = asyncio.get_running_loop().time() + _RESPITE
             return
         waiter = self._first_waiter()
         if waiter is not None:
@@ -152,6 +174,7 @@ class Connections:
 
     def _drop(self, connection: Connection) -> None:
         """Close *connection* without waiting (most often redis-py has done so already); its place is free."""
+        self._retired.discard(connection)
         if connection.is_connected:
             closing = asyncio.create_task(connection.disconnect(nowait=True))
             self._closings.add(closing)

@@ -61,8 +61,24 @@ _TEXTS = (
 )
 
 
+class NoMaster(redis.exceptions.ConnectionError):
+    """The sentinels lead to no master. Its text is in our words, and *reason* one of ours."""
+
+    def __init__(self, words: str, reason: str = "unreachable") -> None:
+        super().__init__(words)
+        self.reason = reason
+
+
 def translate(error: Exception, where: str) -> StoreUnavailable:
     """*error*, which the server at *where* or the way to it caused, in our words."""
+    reason, words = told(error, where)
+    return StoreUnavailable(f"Redis at {where}: {words}", reason=reason)
+
+
+def told(error: Exception, where: str) -> tuple[str, str]:
+    """The reason for *error*, and what it is in our words."""
+    if isinstance(error, NoMaster):
+        return error.reason, str(error)
     reason = _reason(error)
     words = _WORDS[reason]
     if reason == "denied":
@@ -71,7 +87,7 @@ def translate(error: Exception, where: str) -> StoreUnavailable:
         words = f"{words}; if it expects TLS, its URL begins with rediss:// (two s)"
     elif reason == "tls":
         words = f"{words} ({_verification(error)})"
-    return StoreUnavailable(f"Redis at {where}: {words}", reason=reason)
+    return reason, words
 
 
 def _reason(error: Exception) -> str:

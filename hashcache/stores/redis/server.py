@@ -23,8 +23,13 @@ from hashcache.core.errors import StoreUnavailable
 from hashcache.stores.redis.address import Address
 from hashcache.stores.redis.clock import ServerClock
 from hashcache.stores.redis.connections import Connections
+from hashcache.stores.redis.deadline import deadline
+from hashcache.stores.redis.dialing import Way
 from hashcache.stores.redis.failures import OUT_OF_REACH, translate
 from hashcache.stores.redis.scripts import Call, Command
+
+#: Reasons for which another server may answer next time: the one that was asked is gone, or a replica now.
+_GONE = frozenset({"readonly", "timeout", "unreachable"})
 
 
 class Server:
@@ -36,7 +41,7 @@ class Server:
 
     def __init__(
         self,
-        address: Address,
+        address: Address | Way,
         *,
         connections: int,
         patience: timedelta,
@@ -83,7 +88,7 @@ class Server:
         """
         self._admit()
         try:
-            async with asyncio.timeout(within.total_seconds()):
+            async with deadline(within):
                 replies = await self._exchange(commands)
         except (
             RedisError,
@@ -116,8 +121,10 @@ class Server:
                 self._probing = asyncio.create_task(self._probe(), name=f"probe {self.where}")
         else:
             self._breaker = self._breaker.succeeded()
-        if away.reason == "readonly":
-            self._connections.retire()
+        if away.reason in _GONE:
+            self._clock.doubt()  # what answers next may be another server
+            if away.reason == "readonly" or self._breaker.opened is not None:
+                self._connections.retire()
         return away
 
     async def _exchange(self, commands: Sequence[Command | Call]) -> list[Any]:

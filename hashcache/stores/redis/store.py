@@ -21,20 +21,18 @@ from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.envelope import Envelope
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key, Names
-from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
+from hashcache.ports import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, StoreHealth
 from hashcache.stores.hearing import PACE, Pace
-from hashcache.stores.redis.address import Address
 from hashcache.stores.redis.books import Books, decode
 from hashcache.stores.redis.catalogue import Catalogue
 from hashcache.stores.redis.channel import RedisChannel
 from hashcache.stores.redis.clock import ServerClock
 from hashcache.stores.redis.ledger import RedisLedger
 from hashcache.stores.redis.scripts import Script
+from hashcache.stores.redis.sentinels import reach
 from hashcache.stores.redis.server import Server
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 
-#: How long a forgotten key refuses purchases that were under way: longer than any of them takes.
-TOMBSTONE = timedelta(minutes=10)
 _MILLISECOND = timedelta(milliseconds=1)
 #: How often a commit is judged anew because something was cleared or kept meanwhile.
 _ATTEMPTS = 8
@@ -48,8 +46,8 @@ _FORGET = Script.load("forget")
 
 class RedisStore:
     """
-    Store and Ledger on the server that *url* names (`redis://`, or `rediss://` with verified certificates), with its
-    Channel in *channel*.
+    Store and Ledger on the server that *url* names (`redis://`, or `rediss://` with verified certificates), or on the
+    master that sentinels name (`redis+sentinel://`, `rediss+sentinel://`), with its Channel in *channel*.
 
     *connections*: the most that this process opens, beside the channel's one. *deadline*: how long a verb of a
     request may take, in all; *patience*: opening a connection, and the verbs of administration. *ca_file*: the
@@ -82,7 +80,7 @@ class RedisStore:
         self._patience = patience
         self._most = most
         self._clock = ServerClock(clock, monotonic)
-        address = Address.parse(url, ca_file)
+        address = reach(url, ca_file)
         self._server = Server(
             address,
             connections=connections,
@@ -135,11 +133,13 @@ class RedisStore:
 
     async def claim(self, key: Key, token: str, lease: timedelta) -> Bid:
         """Claim *key* unless somebody else holds it; the barrier is read after the entry."""
-        call = _CLAIM.call(self._records(key), token, lease // _MILLISECOND)
+        # Our own idea of its clock, from before it reads the tombstone, saves a command: hosts bill those in scripts.
+        asked = self.now() if self._clock.known else 0
+        call = _CLAIM.call(self._records(key), token, lease // _MILLISECOND, asked)
         (granted, held, tombstone, sealed), barrier = await self._server.ask(
             call, ("GET", self._names.barrier), within=self._deadline
         )
-        claim = Claim(key, token, (tombstone or b"").decode(errors="replace")) if granted else None
+        claim = Claim(key, token, (tombstone or b"").decode(errors="replace"), Instant(granted)) if granted else None
         return Bid(claim, held * _MILLISECOND, self._sealing.open(key, sealed), decode(barrier))
 
     async def renew(self, claim: Claim, lease: timedelta) -> bool:
@@ -170,9 +170,10 @@ class RedisStore:
             return False
         records = [*self._records(entry.key), self._names.barrier]
         done = (self.channel.name, self.channel.done(entry.key))
+        age = (claim.granted, OLDEST // _MILLISECOND)
         judged, dead = entry.sequence, b""
         for _ in range(_ATTEMPTS):
-            call = _COMMIT.call(records, claim.token, claim.tombstone, sealed, left, judged, dead, *done)
+            call = _COMMIT.call(records, claim.token, claim.tombstone, sealed, left, judged, dead, *done, *age)
             (reply,) = await self._server.ask(call, within=self._deadline)
             if isinstance(reply, int):
                 self.channel.sent()
@@ -210,6 +211,10 @@ class RedisStore:
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
         """Raise the barrier."""
         return await self._books.forbid(selector, now=self.now(), reason=reason)
+
+    async def restore(self, known: Barrier) -> Barrier:
+        """Put back what was lost of *known*."""
+        return await self._books.restore(known, now=self.now())
 
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
         """Note how far a sweep is."""

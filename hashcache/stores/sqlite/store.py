@@ -21,7 +21,7 @@ from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.envelope import LONGEST_HEAD, Envelope
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key, Names
-from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth
+from hashcache.ports import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, StoreHealth
 from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 from hashcache.stores.sqlite.books import Books, decode
@@ -29,8 +29,6 @@ from hashcache.stores.sqlite.channel import SqliteChannel
 from hashcache.stores.sqlite.ledger import SqliteLedger
 from hashcache.stores.sqlite.transactions import Transactions
 
-#: How long a forgotten key refuses purchases that were under way: longer than any of them takes.
-TOMBSTONE = timedelta(minutes=10)
 #: How many expired rows of a table one commit removes at most.
 _BATCH = 100
 _MILLISECOND = timedelta(milliseconds=1)
@@ -113,7 +111,7 @@ class SqliteStore:
             return held, self._tombstone(file, key, now), self._sealed(file, key, now), self._books.record(file)
 
         held, tombstone, sealed, record = await self._file.write(work)
-        claim = None if held else Claim(key, token, tombstone)
+        claim = None if held else Claim(key, token, tombstone, now)
         return Bid(claim, held * _MILLISECOND, self._sealing.open(key, sealed), decode(record))
 
     async def renew(self, claim: Claim, lease: timedelta) -> bool:
@@ -138,15 +136,15 @@ class SqliteStore:
 
     async def commit(self, claim: Claim, entry: Entry) -> bool:
         """Keep *entry*; False as well when its time is over already or it cannot be sealed."""
-        now = self.now()
         sealed = self._sealing.seal(entry)
         done = self.channel.done(entry.key)
         row = (self._names.entry(entry.key), entry.label.kind, entry.kept, sealed)
 
         def work(file: sqlite3.Connection) -> bool:
-            self._give_back(file, claim)
+            now = self.now()  # only here: until we may write, any time may pass
+            in_time = self._give_back(file, claim) or now - claim.granted < OLDEST // _MILLISECOND
             self.channel.leave(file, done)
-            if entry.kept <= now or not sealed or self._refuses(file, claim, entry, now):
+            if not in_time or entry.kept <= now or not sealed or self._refuses(file, claim, entry, now):
                 return False
             file.execute("INSERT OR REPLACE INTO entries (name, kind, expires, sealed) VALUES (?, ?, ?, ?)", row)
             _drop_expired(file, now)
@@ -168,11 +166,10 @@ class SqliteStore:
 
     async def forget(self, keys: Sequence[Key]) -> int:
         """Remove the entries under *keys* and refuse the purchases under way."""
-        now = self.now()
-        until = now + TOMBSTONE // _MILLISECOND
 
         def work(file: sqlite3.Connection) -> int:
-            removed = 0
+            now, removed = self.now(), 0
+            until = now + TOMBSTONE // _MILLISECOND
             for key in keys:
                 name = self._names.entry(key)
                 removed += file.execute("DELETE FROM entries WHERE name = ? AND expires > ?", (name, now)).rowcount
@@ -191,6 +188,11 @@ class SqliteStore:
         """Raise the barrier."""
         now = self.now()
         return await self._books.change(lambda barrier: barrier.raised(selector, now=now, reason=reason))
+
+    async def restore(self, known: Barrier) -> Barrier:
+        """Put back what was lost of *known*."""
+        now = self.now()
+        return await self._books.change(lambda barrier: barrier.restored(known, now=now))
 
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
         """Note how far a sweep is."""
