@@ -33,6 +33,7 @@ from hashcache.core.errors import (
     ProviderThrottled,
     ProviderTimeout,
 )
+from hashcache.providers.explaining import Explain, explained
 from hashcache.providers.formats import Payload
 
 #: How often a call is sent at most.
@@ -85,16 +86,22 @@ class Lines:
         self._tls = httpx.create_ssl_context(trust_env=False)
 
     async def post(
-        self, url: str, payload: Payload, headers: Mapping[str, str], *, timeout: timedelta | None = None
+        self,
+        url: str,
+        payload: Payload,
+        headers: Mapping[str, str],
+        *,
+        timeout: timedelta | None = None,
+        explain: Explain | None = None,
     ) -> Reply:
         """
-        Send *payload* to *url* and read the whole reply.
+        Send *payload* to *url* and read the whole reply. *explain* may read more from a refusal than its status tells.
 
         Raises:
             ProviderTimeout: *timeout* passed; possibly paid once a byte was sent.
             ProviderError: another of its kinds, by the status or by what broke on the way (see `refusal`).
         """
-        call = _Call(url, payload, headers)
+        call = _Call(url, payload, headers, explain)
         deadline = _now() + (timeout or self._timeout).total_seconds()
         try:
             async with asyncio.timeout_at(deadline) as total:
@@ -187,7 +194,7 @@ class Lines:
             try:
                 refused = refusal(self.provider, response.status_code, response.headers)
                 if refused is not None:
-                    raise refused
+                    raise await explained(response, refused, call.explain)
                 return Reply(response.status_code, await self._read(response))
             finally:
                 await response.aclose()
@@ -225,17 +232,13 @@ class Lines:
 class _Call:
     """One call to be sent, and whether a byte of its present try may have left (`sent`)."""
 
-    def __init__(self, url: str, payload: Payload, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, payload: Payload, headers: Mapping[str, str], explain: Explain | None) -> None:
         self.payload = payload
+        self.explain = explain
         self.sent = False
         self._url = url
-        self._headers = {
-            "Accept": "application/json",
-            "User-Agent": "hashcache",
-            **headers,
-            **payload.headers,
-            "Accept-Encoding": "identity",
-        }
+        ours = {"Accept": "application/json", "User-Agent": "hashcache"}
+        self._headers = {**ours, **headers, **payload.headers, "Accept-Encoding": "identity"}
 
     def request(self, chunks: AsyncGenerator[bytes, None], connect_timeout: float) -> httpx.Request:
         """A fresh request: httpx's bodies are read once. Raises httpx.InvalidURL."""

@@ -113,10 +113,15 @@ def after(delay: float, then: Script) -> Script:
 
 def drip(pause: float) -> Script:
     """Answers one byte every *pause* seconds, as long as somebody reads."""
+    return trickle(200, pause=pause)
+
+
+def trickle(code: int, *, pause: float) -> Script:
+    """As `drip`, with another status than 200."""
 
     async def script(exchange: Exchange, head: Request) -> None:
         await exchange.read(head)
-        await exchange.write(b"HTTP/1.1 200 Scripted\r\nContent-Length: 100000\r\n\r\n")
+        await exchange.write(f"HTTP/1.1 {code} Scripted\r\nContent-Length: 100000\r\n\r\n".encode())
         for _ in range(100_000):
             await exchange.write(b" ")
             await asyncio.sleep(pause)

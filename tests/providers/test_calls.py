@@ -20,6 +20,7 @@ from hashcache.core.errors import (
     ProviderThrottled,
     ProviderTimeout,
 )
+from hashcache.providers import explaining
 from hashcache.providers.calls import LONGEST_PAUSE, TRIES, Lines, refusal, retry_after
 from hashcache.providers.formats import Payload, json
 from tests.harness.vendor import (
@@ -36,6 +37,7 @@ from tests.harness.vendor import (
     redirect,
     silence,
     status,
+    trickle,
 )
 
 PATIENT = timedelta(seconds=20)
@@ -133,6 +135,68 @@ async def test_each_status_has_one_meaning_and_is_not_tried_again(
     assert SECRET not in str(raised.value)
     assert vendor.ledger.calls == 1
     await vendor.idle()
+
+
+def denied(code: int, body: bytes) -> ProviderError | None:
+    """An adapter's reading of a refusal: only this body means the account."""
+    return ProviderDenied("acme", f"denied under {code}") if body == b'{"error": "key"}' else None
+
+
+async def test_an_explanation_makes_a_refusal_more_exact(vendor: ScriptedVendor, acme: Lines) -> None:
+    """A vendor that answers 400 to a wrong key is understood by its body; another body leaves it to the status."""
+    vendor.then(status(400, body=b'{"error": "key"}'), status(400, body=b'{"error": "size"}'))
+    with pytest.raises(ProviderDenied, match="denied under 400"):
+        await acme.post(vendor.url, PAYLOAD, {}, explain=denied)
+    with pytest.raises(ProviderRejected):
+        await acme.post(vendor.url, PAYLOAD, {}, explain=denied)
+    assert vendor.ledger.calls == 2
+    await vendor.idle()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        status(503, body=b""),
+        raw(b"HTTP/1.1 503 Busy\r\nContent-Length: 99\r\n\r\n{"),
+        raw(b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"),
+        raw(b"HTTP/1.1 503 Busy\r\n\r\n" + b" " * (explaining.LONGEST + 1)),
+        status(503, body=b'{"error": "key"}', headers={"Content-Encoding": "gzip"}),
+        status(503, body=b'{"error": "key"}', headers={"Retry-After": "90"}),
+    ],
+    ids=["empty", "cut off", "malformed", "too long", "compressed", "with a time to come back"],
+)
+async def test_without_an_explanation_the_status_decides(vendor: ScriptedVendor, acme: Lines, script: object) -> None:
+    """Nothing that follows a status makes it worse, and a vendor that names a time is taken at its word."""
+    vendor.then(script)  # type: ignore[arg-type]  # parametrized
+    read: list[bytes] = []
+
+    def explain(_code: int, body: bytes) -> ProviderError | None:
+        read.append(body)
+        return ProviderDenied("acme", "never")
+
+    with pytest.raises((ProviderFailed, ProviderThrottled)) as raised:
+        await acme.post(vendor.url, PAYLOAD, {}, explain=explain)
+    assert not raised.value.possibly_paid
+    assert read == []
+    await vendor.idle()
+
+
+async def test_an_explanation_is_not_waited_for(vendor: ScriptedVendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal whose body drips is understood by its status, long before the deadline of the call."""
+    monkeypatch.setattr(explaining, "PATIENCE", 0.2)
+    patient = lines()
+    vendor.then(trickle(429, pause=0.05))
+    with pytest.raises(ProviderThrottled):
+        await patient.post(vendor.url, PAYLOAD, {}, explain=denied)
+    await patient.close()
+    await vendor.idle()
+
+
+async def test_a_redirect_is_not_explained(vendor: ScriptedVendor, acme: Lines) -> None:
+    """What is no refusal of the vendor's own is not read."""
+    vendor.then(status(302, body=b'{"error": "key"}', headers={"Location": "http://127.0.0.1:1/"}))
+    with pytest.raises(ProviderInvalid, match="redirects"):
+        await acme.post(vendor.url, PAYLOAD, {}, explain=denied)
 
 
 async def test_what_is_throttled_with_a_pause_that_fits_is_sent_again(vendor: ScriptedVendor, acme: Lines) -> None:
