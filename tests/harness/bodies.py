@@ -30,6 +30,36 @@ class Held:
         """Nothing to do."""
 
 
+class Counted:
+    """A body in memory that tells how often it was read (*begun*) and whether each reading was *ended*."""
+
+    def __init__(self, content: bytes, chunk: int = 256 * 1024) -> None:
+        self.content = content
+        self.begun = self.ended = 0
+        self._chunk = chunk
+
+    @property
+    def size(self) -> int:
+        """Its length."""
+        return len(self.content)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """In pieces of the size that was asked for."""
+        self.begun += 1
+        try:
+            for at in range(0, len(self.content), self._chunk):
+                yield self.content[at : at + self._chunk]
+        finally:
+            self.ended += 1
+
+    def descriptor(self) -> int | None:
+        """None."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
 class Spooled:
     """A body in an unnamed file: *start*, filled up with a hole to *size* bytes."""
 
