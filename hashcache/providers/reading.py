@@ -6,7 +6,8 @@ Rule 2: a score at or above the threshold means AI-generated. Confidence is how 
         part of the way to the end of its side: 0.8 and more is high, 0.4 and more medium, else low.
 Rule 3: echoes of the content are removed from the answer: each string longer than LONGEST_STRING, and for a text each
         string that equals it or, from SHORTEST_ECHO characters on, holds it. Removed means null. A vendor that
-        repeats a text in pieces is not found out here: its adapter drops those members by name.
+        repeats a text in pieces is not found out here: its adapter drops those members by name. The parts of our
+        account are removed alike.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hashcache.core.entry import Instant
 from hashcache.core.errors import ProviderInvalid
 from hashcache.core.result import Confidence, Evidence, Verdict
 from hashcache.ports import Body
+from hashcache.providers.access import Access
 
 LONGEST_STRING = 4000
 SHORTEST_ECHO = 16
@@ -91,6 +93,11 @@ def without_echoes(document: Any, text: str | None) -> Any:
     if isinstance(document, str) and _echoes(document, text):
         return None
     return document
+
+
+def without_secrets(document: Any, access: Access) -> Any:
+    """*document* with strings that are a part of our account, or hold a long one, as None: some gateways echo forms."""
+    return without_echoes(without_echoes(document, access.key), access.user)
 
 
 def _echoes(found: str, text: str | None) -> bool:
