@@ -8,7 +8,8 @@ Rule 3: a vendor with a word of its own is not contradicted in silence: AI in it
         inconclusive; AI by the threshold alone has low confidence.
 Rule 4: echoes of the content are removed from the answer: each string longer than LONGEST_STRING, and for a text each
         string that equals it or, from SHORTEST_ECHO characters on, holds it. Removed means null. A vendor that
-        repeats a text in pieces is not found out here: its adapter drops those members by name.
+        repeats a text in pieces is not found out here: its adapter drops those members by name. The parts of our
+        account are removed alike.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from hashcache.core.entry import Instant
 from hashcache.core.errors import ProviderInvalid
 from hashcache.core.result import Confidence, Evidence, Verdict
 from hashcache.ports import Body
+from hashcache.providers.access import Access
 
 LONGEST_STRING = 4000
 SHORTEST_ECHO = 16
@@ -114,6 +116,11 @@ def without_echoes(document: Any, text: str | None, *, dropped: frozenset[str] =
     if isinstance(document, str) and _echoes(document, text):
         return None
     return document
+
+
+def without_secrets(document: Any, access: Access) -> Any:
+    """*document* with strings that are a part of our account, or hold a long one, as None: some gateways echo forms."""
+    return without_echoes(without_echoes(document, access.key), access.user)
 
 
 def _echoes(found: str, text: str | None) -> bool:

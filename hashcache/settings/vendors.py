@@ -40,7 +40,7 @@ KNOWN: Mapping[str, Known] = {
         {"user": "SIGHTENGINE_API_USER", "key": "SIGHTENGINE_API_SECRET"},
         "https://api.sightengine.com/1.0",
         "operation",
-        "0",
+        "0.0029",
     ),
     "hive": Known(
         _MEDIA, {"key": "HIVE_API_KEY"}, "https://api.thehive.ai/api/v3", "image or frame", "0.006", ai_above="0.9"
