@@ -22,7 +22,7 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError
 from hashcache.core.key import Names
 from hashcache.core.secret import Secret, Unsigned
-from hashcache.ports import Channel, Ledger, Process, Provider, Store
+from hashcache.ports import Accounts, Channel, Ledger, Process, Provider, Store
 from hashcache.providers.generic import GenericProvider
 from hashcache.providers.provenance.provider import ProvenanceProvider
 from hashcache.settings import Settings
@@ -35,7 +35,7 @@ _MEMORY = 256 * 1024 * 1024
 
 
 class Shared(Store, Protocol):
-    """A store with its channel and its ledger: what the processes of a fleet share."""
+    """A store with its channel, its ledger and its accounts: what the processes of a fleet share."""
 
     @property
     def channel(self) -> Channel:
@@ -45,6 +45,11 @@ class Shared(Store, Protocol):
     @property
     def ledger(self) -> Ledger:
         """Their books."""
+        ...
+
+    @property
+    def accounts(self) -> Accounts:
+        """Their money."""
         ...
 
 
