@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Self
 
 from hashcache.core.budget import Charge
 from hashcache.core.entry import Instant
+from hashcache.core.key import Key
 from hashcache.core.money import MicroDollars
 from hashcache.core.spend import Fate, day_of
 from hashcache.ports import Attempt, Granted, Reason, Refused, Rules, Settlement
@@ -30,6 +32,7 @@ TRIED = timedelta(hours=1) // _MILLISECOND
 _AGAIN = timedelta(minutes=5) // _MILLISECOND
 #: How long after its end a window of a budget is kept, for calls that are settled late.
 WINDOW_KEPT = timedelta(days=7) // _MILLISECOND
+_FORGOTTEN = Key("-", "-", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Noted:
 
     attempt: Attempt
     rules: Rules
+
+    def of(self, key: Key) -> Noted:
+        """The same at *key*."""
+        return replace(self, attempt=replace(self.attempt, key=key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,15 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Lapsed:
-    """What was on record and has been *booked* as unknown, then."""
+    """What was on record and has been *booked* as unknown, then. Whose content it was of is not remembered."""
 
     noted: Noted
     booked: Instant
+
+    @classmethod
+    def of(cls, noted: Noted, now: Instant) -> Self:
+        """*noted*, booked *now*."""
+        return cls(noted.of(_FORGOTTEN), now)
 
     @property
     def past(self) -> Instant:
@@ -129,7 +141,7 @@ def turn(found: Found, new: Noted, *, now: Instant, force: bool) -> Turn:
     """
     there = found.there
     if found.lapsed is not None:
-        return Turn(found.lapsed.noted, again=True)
+        return Turn(found.lapsed.noted.of(new.attempt.key), again=True)
     if isinstance(there, Noted):
         if there.attempt.token == new.attempt.token:
             return Turn(there, again=True)
@@ -138,7 +150,7 @@ def turn(found: Found, new: Noted, *, now: Instant, force: bool) -> Turn:
         if there.attempt.receipt:
             return Turn(_continued(there, new), fresh=False)
         tried = Tried(there.attempt.tries, Instant(now + TRIED))
-        return _next(tried, new, now=now, force=force, before=Lapsed(there, now))
+        return _next(tried, new, now=now, force=force, before=Lapsed.of(there, now))
     if there is None or there.until <= now:
         return Turn(new, there=None)
     return _next(there, new, now=now, force=force, before=None)
@@ -166,7 +178,7 @@ def reserve(
         return granted, Change(one.noted, found.circuit)
     draws = [Draw(charge.name, amount, charge.ends) for charge in charges]
     if one.aside:
-        lapsed[attempt.token] = Lapsed(one.noted, now)
+        lapsed[attempt.token] = Lapsed.of(one.noted, now)
         lines = {day_of(now): unknown(attempt)}
         return granted, Change(one.there, found.circuit, lapsed, draws, lines)
     circuit = found.circuit.admits(attempt.token, new.rules, now) if found.circuit and not force else found.circuit
@@ -203,7 +215,7 @@ def settle(found: Found, known: Noted | Lapsed, settlement: Settlement, now: Ins
 def lapse(noted: Noted, circuit: Circuit | None, now: Instant) -> Change:
     """What changes when nobody runs what is on record any more."""
     attempt = noted.attempt
-    lapsed = {attempt.token: Lapsed(noted, now)}
+    lapsed = {attempt.token: Lapsed.of(noted, now)}
     tried = Tried(attempt.tries, Instant(now + TRIED))
     return Change(tried, circuit, lapsed, lines={day_of(now): unknown(attempt)})
 

@@ -6,8 +6,8 @@ Rule 1: what is decided about an attempt is decided here, by `accounting`, from 
         and breakers, the scripts judge themselves: nobody asks twice because of others.
 Rule 2: almost always nothing lies at a key, so that is taken for granted, and one command does it. Of what hosts bill,
         reserving takes three, once a day four; settling at most eight.
-Rule 3: one hash holds all that is open: `at:<key>` what lies at a key, `lapsed:<token>`, `breaker:<provider>` (all
-        three by `stores/records.py`), `window:<charge>` (`<drawn> <ends>`), and `renewed`, when its life last began
+Rule 3: one hash holds all that is open: `at:<key>` (16 bytes stand for it), `lapsed:<token>` and `breaker:<provider>`,
+        all three by `stores/records.py`, `window:<charge>` (`<drawn> <ends>`), and `renewed`, when its life last began
         anew. Beside it lie the lines of the days, a hash for each month, and those of all days: these alone have no
         time to live.
 Rule 4: a reader believes nothing: a field that is not as it should be is passed over.
@@ -92,7 +92,7 @@ class RedisAccounts:
             known = accounting.ended(found, attempt.token)
             if known is None:
                 return False
-            call = self._settlement(known, seen, settlement)
+            call = self._settlement(attempt, known, seen, settlement)
             (reply,) = await self._server.ask(call, within=self._deadline)
             if isinstance(reply, int):
                 return bool(reply)
@@ -171,8 +171,8 @@ class RedisAccounts:
         pairs = zip((reply or [])[::2], (reply or [])[1::2], strict=True)
         return {name.decode(errors="surrogateescape"): raw for name, raw in pairs}
 
-    def _settlement(self, known: Noted | Lapsed, seen: bytes, settlement: Settlement) -> Call:
-        """To settle what is *known*, if it still is on record like that, or has lapsed as it was *seen*."""
+    def _settlement(self, handed: Attempt, known: Noted | Lapsed, seen: bytes, settlement: Settlement) -> Call:
+        """To settle what is *known* of *handed*, if it still is on record so, or has lapsed as it was *seen*."""
         now = self._clock.now()
         noted, booked = (known.noted, known.booked) if isinstance(known, Lapsed) else (known, now)
         attempt, today, before = noted.attempt, day_of(now), day_of(booked)
@@ -189,7 +189,7 @@ class RedisAccounts:
             ],
             now,
             DAYS_LIFE,
-            at(attempt),
+            at(handed),
             attempt.token,
             records.body(attempt),
             lapsed(attempt.token),
@@ -222,7 +222,7 @@ def _amendment(turn: Turn, charges: Sequence[Charge], *, now: Instant, force: bo
         return Amendment(attempt, records.write_there(turn.noted))
     draws = Amendment(attempt, amount=attempt.estimate, charges=charges, bounded=not force)
     if turn.aside:
-        kept = {lapsed(attempt.token): records.write_lapsed(Lapsed(turn.noted, now))}
+        kept = {lapsed(attempt.token): records.write_lapsed(Lapsed.of(turn.noted, now))}
         return replace(draws, records=kept, lines=accounting.unknown(attempt))
     probe = None if force else Instant(now + turn.noted.rules.probe // _MILLISECOND)
     put = records.write_there(turn.noted)

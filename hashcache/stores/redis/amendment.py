@@ -27,7 +27,7 @@ _AMEND = Script.load("sums", "amend")
 
 def at(attempt: Attempt) -> str:
     """The field of what lies at its key."""
-    return f"at:{attempt.key.logical}"
+    return f"at:{attempt.key.short.hex()}"
 
 
 def lapsed(token: str) -> str:

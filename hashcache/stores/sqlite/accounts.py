@@ -111,13 +111,13 @@ class SqliteAccounts:
 
     def _found(self, file: sqlite3.Connection, attempt: Attempt, charges: Sequence[Charge] = ()) -> Found:
         return Found(
-            records.read_there(self._record(file, "attempts", "key", attempt.key.logical)),
+            records.read_there(self._record(file, "attempts", "key", attempt.key.short)),
             records.read_lapsed(self._record(file, "lapsed", "token", attempt.token)),
             records.read_circuit(self._record(file, "circuits", "provider", attempt.account.provider)),
             self._drawn(file, charges),
         )
 
-    def _record(self, file: sqlite3.Connection, table: str, column: str, name: str) -> bytes | None:
+    def _record(self, file: sqlite3.Connection, table: str, column: str, name: str | bytes) -> bytes | None:
         sql = f"SELECT CAST(record AS BLOB) FROM {table} WHERE book = ? AND {column} = ?"  # noqa: S608 - words of ours
         row = file.execute(sql, (self._book, name)).fetchone()
         return row[0] if row else None
@@ -129,7 +129,7 @@ class SqliteAccounts:
 
     def _apply(self, file: sqlite3.Connection, attempt: Attempt, found: Found, change: Change) -> None:
         if change.there != found.there:
-            self._place(file, attempt.key.logical, change.there)
+            self._place(file, attempt.key.short, change.there)
         if change.circuit != found.circuit:
             record = records.write_circuit(change.circuit) if change.circuit is not None else None
             self._keep(file, "circuits", {"provider": attempt.account.provider}, record)
@@ -142,7 +142,7 @@ class SqliteAccounts:
         for day, lines in change.lines.items():
             self._lines.add(file, day, lines)
 
-    def _place(self, file: sqlite3.Connection, key: str, there: Noted | Tried | None) -> None:
+    def _place(self, file: sqlite3.Connection, key: bytes, there: Noted | Tried | None) -> None:
         if there is None:
             self._keep(file, "attempts", {"key": key}, None)
             return
@@ -150,7 +150,7 @@ class SqliteAccounts:
         self._keep(file, "attempts", {"key": key, "due": due}, records.write_there(there))
 
     def _keep(
-        self, file: sqlite3.Connection, table: str, columns: Mapping[str, str | int], record: bytes | None
+        self, file: sqlite3.Connection, table: str, columns: Mapping[str, str | bytes | int], record: bytes | None
     ) -> None:
         """Keep *record* in the row that the first of *columns* names; None: remove that row."""
         first, *_ = columns
@@ -175,7 +175,7 @@ class SqliteAccounts:
         reaped = []
         for key, record in file.execute(sql, (self._book, now)).fetchall():
             there = records.read_there(record)
-            if isinstance(there, Noted) and there.attempt.key.logical == key:
+            if isinstance(there, Noted) and there.attempt.key.short == key:
                 found = Found(there)
                 self._apply(file, there.attempt, found, accounting.lapse(there, found.circuit, now))
                 reaped.append(there.attempt)

@@ -1,10 +1,10 @@
 -- Step 3. The accounts (ports/accounts.py) of each environment; what the records hold tells stores/records.py.
 
--- What lies at a key: the attempt that is on record, or how often it was tried in vain; due when nobody runs it any
--- more, or when that does not count any longer.
+-- What lies at a key (16 bytes stand for it): the attempt that is on record, or how often it was tried in vain; due
+-- when nobody runs it any more, or when that does not count any longer.
 CREATE TABLE attempts (
     book   TEXT    NOT NULL,
-    key    TEXT    NOT NULL,
+    key    BLOB    NOT NULL,
     due    INTEGER NOT NULL,
     record BLOB    NOT NULL,
     PRIMARY KEY (book, key)
