@@ -31,6 +31,7 @@ from hashcache.stores.circuit import Circuit
 
 _MILLISECOND = timedelta(milliseconds=1)
 _RULES = re.compile(rb"rules" + rb" (\d{1,13})" * 5)
+_INSTANT = re.compile(rb"\d{1,15}")
 _TRIED = re.compile(rb"tries (\d{1,13}) (\d{1,15})")
 _CIRCUIT = re.compile(rb"(\d{1,15}) (\d{1,15}) (\d{1,15}) (\w+|-) (\S+)")
 
@@ -62,7 +63,7 @@ def read_there(raw: bytes | None) -> Noted | Tried | None:
     try:
         attempt = msgspec.json.decode(lines[2], type=Attempt)
         attempt = replace(attempt, token=lines[0].decode(), receipt=lines[3].decode())
-    except (ValueError, PatternError):  # msgspec's errors and Unicode's are ValueErrors
+    except (ValueError, PatternError, RecursionError):  # msgspec's errors and Unicode's are ValueErrors
         return None
     pauses = {"pause": pause, "denied_pause": denied, "probe": probe}
     spans = {name: timedelta(milliseconds=number) for name, number in pauses.items()}
@@ -78,7 +79,9 @@ def read_lapsed(raw: bytes | None) -> Lapsed | None:
     """What `write_lapsed` wrote."""
     booked, _, rest = (raw or b"").partition(b"\n")
     noted = read_there(rest)
-    return Lapsed(noted, Instant(int(booked))) if isinstance(noted, Noted) and booked.isdigit() else None
+    if not isinstance(noted, Noted) or not _INSTANT.fullmatch(booked):
+        return None
+    return Lapsed(noted, Instant(int(booked)))
 
 
 def write_circuit(circuit: Circuit) -> bytes:

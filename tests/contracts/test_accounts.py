@@ -507,6 +507,37 @@ async def test_a_reserve_that_is_repeated_too_late_draws_nothing(
     assert await booked(accounts) == lines(calls=1, stored=1, spent=CENT)
 
 
+async def test_a_reserve_that_is_repeated_when_all_is_over_draws_nothing(
+    store: Both, accounts: Accounts, budgets: list[Charge]
+) -> None:
+    """
+    (1) a reserves, the reply is lost; (2) b takes its place, a is unknown; (3) b is settled, so the key is free;
+    (4) a asks again: it still is the one that is unknown, and drew already.
+    """
+    one = attempt(store, "a")
+    first = await granted(accounts, one, budgets)
+    await accounts.settle(await granted(accounts, attempt(store, "b"), budgets), STORED)
+    assert await granted(accounts, one, budgets) == first
+    assert await accounts.used(budgets) == [2 * CENT, 2 * CENT]
+    assert await accounts.attempts() == []
+    assert await accounts.settle(first, STORED)
+    assert await booked(accounts) == lines(calls=2, stored=2, spent=2 * CENT)
+
+
+async def test_of_many_that_reserve_at_one_key_all_but_the_last_are_unknown(
+    backend: Backend, store: Both, budgets: list[Charge]
+) -> None:
+    """Ten at the same moment from five processes, as if each had lost its claim: none is lost or counted twice."""
+    fleet = [(await backend.instance()).accounts for _ in range(5)]
+    asked = (granted(fleet[at % 5], attempt(store, f"t{at}"), budgets, Rules(tries=10)) for at in range(10))
+    answers = await asyncio.gather(*asked)
+    assert sorted(one.tries for one in answers) == list(range(1, 11))
+    (last,) = await fleet[0].attempts()
+    assert last.tries == 10
+    assert await fleet[1].used(budgets) == [10 * CENT, 10 * CENT]
+    assert await booked(fleet[2]) == lines(calls=9, unknown=9, wasted=9 * CENT)
+
+
 async def test_a_forced_attempt_leaves_another_one_alone(
     store: Both, accounts: Accounts, budgets: list[Charge]
 ) -> None:

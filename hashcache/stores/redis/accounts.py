@@ -39,7 +39,8 @@ from hashcache.stores.redis.server import Server
 
 _MILLISECOND = timedelta(milliseconds=1)
 #: How often it is decided anew because somebody else changed what lies at the key.
-_ATTEMPTS = 8
+_ATTEMPTS = 16
+_SUM = re.compile(rb"-?\d{1,16}")
 _WINDOW = re.compile(rb"(\d{1,16}) (\d{1,15})")
 _SETTLE = Script.load("sums", "settle")
 _NOTE = Script.load("note")
@@ -273,7 +274,7 @@ def _months(first: date, last: date) -> list[str]:
 def _sums(reply: Sequence[bytes]) -> dict[str, int]:
     """The pairs of a hash whose values are whole numbers, without those that are 0."""
     pairs = zip(reply[::2], reply[1::2], strict=True)
-    numbers = ((name, int(value)) for name, value in pairs if value.removeprefix(b"-").isdigit())
+    numbers = ((name, int(value)) for name, value in pairs if _SUM.fullmatch(value))
     return {name.decode(errors="replace"): number for name, number in numbers if number}
 
 
