@@ -41,7 +41,7 @@ _MEMORY = 256 * 1024 * 1024
 
 
 class Shared(Store, Protocol):
-    """A store with its channel and its ledger: what the processes of a fleet share."""
+    """A store with its channel, its ledger and its accounts: what the processes of a fleet share."""
 
     @property
     def channel(self) -> Channel:

@@ -113,6 +113,14 @@ class Names:
         self.hits = f"{self.prefix}books:hits:{{{self.counters}}}"
         self.processes = f"{self.prefix}books:processes:{{{self.counters}}}"
 
+        # So are those of the accounts, to which a batch of the ledger may add.
+        self.accounts = f"{self.prefix}books:accounts:{{{self.counters}}}"
+        self.money = f"{self.prefix}books:money:{{{self.counters}}}"
+
+    def days(self, month: str) -> str:
+        """Where the lines of money of the days of a *month* lie, such as `2026-11`."""
+        return f"{self.prefix}books:days:{{{self.counters}}}:{month}"
+
     def hour(self, number: int) -> str:
         """Where the series of the minutes of one hour lies, *number* hours after 1970 began."""
         return f"{self.prefix}books:hours:{{{self.counters}}}:{number}"

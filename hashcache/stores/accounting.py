@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Self
 
 from hashcache.core.budget import Charge
 from hashcache.core.entry import Instant
+from hashcache.core.key import Key
 from hashcache.core.money import MicroDollars
 from hashcache.core.spend import Fate, day_of
 from hashcache.ports import Attempt, Granted, Reason, Refused, Rules, Settlement
@@ -30,6 +32,7 @@ TRIED = timedelta(hours=1) // _MILLISECOND
 _AGAIN = timedelta(minutes=5) // _MILLISECOND
 #: How long after its end a window of a budget is kept, for calls that are settled late.
 WINDOW_KEPT = timedelta(days=7) // _MILLISECOND
+_FORGOTTEN = Key("-", "-", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Noted:
 
     attempt: Attempt
     rules: Rules
+
+    def of(self, key: Key) -> Noted:
+        """The same at *key*."""
+        return replace(self, attempt=replace(self.attempt, key=key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,15 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Lapsed:
-    """What was on record and has been *booked* as unknown, then."""
+    """What was on record and has been *booked* as unknown, then. Whose content it was of is not remembered."""
 
     noted: Noted
     booked: Instant
+
+    @classmethod
+    def of(cls, noted: Noted, now: Instant) -> Self:
+        """*noted*, booked *now*."""
+        return cls(noted.of(_FORGOTTEN), now)
 
     @property
     def past(self) -> Instant:
@@ -100,12 +112,14 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """
-    Whether it is an attempt's turn, as far as its key tells. *noted*: as it will be on record; *fresh*: it is sent,
-    so breaker and budgets have a say, unlike for one that is granted again or continued. *before*: what lapses now.
-    *there*: what the key is left with when it is not let through. *aside*: it lapses itself, at once.
+    Whether it is an attempt's turn, as far as its key tells. *noted*: as it is to be on record; *again*: as it is
+    already, and nothing changes. *fresh*: it is sent, so breaker and budgets have a say, unlike for one that is
+    continued. *before*: what lapses now. *there*: what the key is left with when it is not let through. *aside*: it
+    lapses itself, at once.
     """
 
     noted: Noted
+    again: bool = False
     fresh: bool = True
     before: Lapsed | None = None
     there: Noted | Tried | None = None
@@ -127,16 +141,16 @@ def turn(found: Found, new: Noted, *, now: Instant, force: bool) -> Turn:
     """
     there = found.there
     if found.lapsed is not None:
-        return Turn(found.lapsed.noted, fresh=False, there=there)
+        return Turn(found.lapsed.noted.of(new.attempt.key), again=True)
     if isinstance(there, Noted):
         if there.attempt.token == new.attempt.token:
-            return Turn(there, fresh=False, there=there)
+            return Turn(there, again=True)
         if force:
             return Turn(new, there=there, aside=True)
         if there.attempt.receipt:
-            return Turn(_continued(there, new), fresh=False, there=there)
+            return Turn(_continued(there, new), fresh=False)
         tried = Tried(there.attempt.tries, Instant(now + TRIED))
-        return _next(tried, new, now=now, force=force, before=Lapsed(there, now))
+        return _next(tried, new, now=now, force=force, before=Lapsed.of(there, now))
     if there is None or there.until <= now:
         return Turn(new, there=None)
     return _next(there, new, now=now, force=force, before=None)
@@ -147,6 +161,8 @@ def reserve(
 ) -> tuple[Granted | Refused, Change]:
     """The answer to `Accounts.reserve`, and what changes."""
     one = turn(found, new, now=now, force=force)
+    if one.again:
+        return Granted(one.noted.attempt, left(charges, found.drawn)), Change(found.there, found.circuit)
     refused = one.refused
     if one.fresh and refused is None and not force:
         open_ = found.circuit.refuses(now) if found.circuit is not None else None
@@ -159,43 +175,47 @@ def reserve(
     amount = attempt.estimate if one.fresh else 0
     granted = Granted(attempt, left(charges, [drawn + amount for drawn in found.drawn]))
     if not one.fresh:
-        there = one.noted if found.lapsed is None else one.there
-        return granted, Change(there, found.circuit)
+        return granted, Change(one.noted, found.circuit)
     draws = [Draw(charge.name, amount, charge.ends) for charge in charges]
     if one.aside:
-        lapsed[attempt.token] = Lapsed(one.noted, now)
+        lapsed[attempt.token] = Lapsed.of(one.noted, now)
         lines = {day_of(now): unknown(attempt)}
         return granted, Change(one.there, found.circuit, lapsed, draws, lines)
     circuit = found.circuit.admits(attempt.token, new.rules, now) if found.circuit and not force else found.circuit
     return granted, Change(one.noted, circuit, lapsed, draws, lines)
 
 
-def settle(found: Found, token: str, settlement: Settlement, now: Instant) -> Change | None:
+def ended(found: Found, token: str) -> Noted | Lapsed | None:
+    """What is known of the attempt *token* that has ended; None: it was settled before."""
+    there = found.there
+    return there if isinstance(there, Noted) and there.attempt.token == token else found.lapsed
+
+
+def settle(found: Found, known: Noted | Lapsed, settlement: Settlement, now: Instant) -> Change:
     """
-    What changes when the attempt *token* ends; None: it is neither on record nor remembered, so it was settled before.
+    What changes when the attempt that is *known* (see `ended`) is settled.
 
     A call outlives its process's patience: (1) it is reaped, booked as unknown yesterday; (2) the key is tried again;
     (3) now its answer comes. The lines of yesterday are taken back, it is booked today as what it is, and its windows
-    are corrected. The second try stays on record.
+    are corrected. The second try stays on record; were there none, the first would not count as tried in vain.
     """
-    there, lapsed = found.there, found.lapsed
-    if isinstance(there, Noted) and there.attempt.token == token:
-        return _ended(there, None, found.circuit, settlement, now)
-    if lapsed is None:
-        return None
-    before = {name: -amount for name, amount in unknown(lapsed.noted.attempt).items()}
-    left_there = None if isinstance(there, Tried) else there
-    change = _ended(lapsed.noted, left_there, found.circuit, settlement, now)
-    lines = {day_of(lapsed.booked): before}
-    for day, more in change.lines.items():
-        lines[day] = plus(lines.get(day, {}), more)
-    return replace(change, lapsed={token: None}, lines=lines)
+    noted = known.noted if isinstance(known, Lapsed) else known
+    attempt, today = noted.attempt, day_of(now)
+    circuit = (found.circuit or Circuit()).heeds(attempt.token, settlement.health, noted.rules, now)
+    draws, lines = corrected(attempt, settlement), attempt.account.lines(settlement.figures(attempt))
+    if not isinstance(known, Lapsed):
+        return Change(None, circuit, draws=draws, lines={today: lines})
+    booked = day_of(known.booked)
+    back = {name: -amount for name, amount in unknown(attempt).items()}
+    both = {booked: back, today: plus(back, lines) if booked == today else lines}
+    there = None if isinstance(found.there, Tried) else found.there
+    return Change(there, circuit, {attempt.token: None}, draws, both)
 
 
 def lapse(noted: Noted, circuit: Circuit | None, now: Instant) -> Change:
     """What changes when nobody runs what is on record any more."""
     attempt = noted.attempt
-    lapsed = {attempt.token: Lapsed(noted, now)}
+    lapsed = {attempt.token: Lapsed.of(noted, now)}
     tried = Tried(attempt.tries, Instant(now + TRIED))
     return Change(tried, circuit, lapsed, lines={day_of(now): unknown(attempt)})
 
@@ -235,15 +255,6 @@ def plus(lines: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
     sums = Counter(lines)
     sums.update(more)
     return {name: amount for name, amount in sums.items() if amount}
-
-
-def _ended(
-    noted: Noted, there: Noted | Tried | None, circuit: Circuit | None, settlement: Settlement, now: Instant
-) -> Change:
-    attempt = noted.attempt
-    circuit = (circuit or Circuit()).heeds(attempt.token, settlement.health, noted.rules, now)
-    lines = {day_of(now): attempt.account.lines(settlement.figures(attempt))}
-    return Change(there, circuit, draws=corrected(attempt, settlement), lines=lines)
 
 
 def _continued(there: Noted, noted: Noted) -> Noted:

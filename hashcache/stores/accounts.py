@@ -74,10 +74,11 @@ class MemoryAccounts:
 
     async def settle(self, attempt: Attempt, settlement: Settlement) -> bool:
         """End *attempt*."""
-        change = accounting.settle(self._found(attempt), attempt.token, settlement, self._now())
-        if change is not None:
-            self._apply(attempt, change)
-        return change is not None
+        found = self._found(attempt)
+        known = accounting.ended(found, attempt.token)
+        if known is not None:
+            self._apply(attempt, accounting.settle(found, known, settlement, self._now()))
+        return known is not None
 
     async def reap(self) -> Sequence[Attempt]:
         """Book what nobody runs any more as unknown; drop what is too old."""

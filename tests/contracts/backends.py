@@ -17,7 +17,7 @@ from redis import Redis
 from hashcache.core.barrier import NONE
 from hashcache.core.envelope import Envelope
 from hashcache.core.key import Names
-from hashcache.ports import Channel, Ledger, Store
+from hashcache.ports import Accounts, Channel, Ledger, Store
 from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.memory import MemoryStore
 from hashcache.stores.memory.shelf import Sealed
@@ -30,7 +30,7 @@ _PATIENT = timedelta(seconds=20)
 
 
 class Both(Store, Protocol):
-    """What each store implements, with the ledger and the channel that lie in the same place."""
+    """What each store implements, with the ledger, the accounts and the channel that lie in the same place."""
 
     @property
     def channel(self) -> Channel:
@@ -40,6 +40,11 @@ class Both(Store, Protocol):
     @property
     def ledger(self) -> Ledger:
         """The books."""
+        ...
+
+    @property
+    def accounts(self) -> Accounts:
+        """The money."""
         ...
 
 
@@ -54,6 +59,10 @@ class Backend(Protocol):
 
     async def elapse(self, duration: timedelta) -> None:
         """Let a little more than *duration* pass on the store's clock."""
+        ...
+
+    def leap(self, duration: timedelta) -> None:
+        """Let the clocks of all instances leap ahead by *duration*, however long."""
         ...
 
     def stored(self, name: str) -> bytes | None:
@@ -90,6 +99,9 @@ class _Backend:
 
     async def elapse(self, duration: timedelta) -> None:
         self.clock.advance(duration + timedelta(milliseconds=1))
+
+    def leap(self, duration: timedelta) -> None:
+        self.clock.advance(duration)
 
 
 class MemoryBackend(_Backend):
@@ -187,6 +199,12 @@ class RedisBackend(_Backend):
 
     async def elapse(self, duration: timedelta) -> None:
         await asyncio.sleep(duration.total_seconds() + 0.005)
+
+    def leap(self, duration: timedelta) -> None:
+        """As if the server had told so; what it keeps for a while, it keeps as long as ever."""
+        for store in self.opened:
+            clock = store._clock
+            clock.sampled(clock.now() + duration / timedelta(milliseconds=1), at := time.monotonic(), at)
 
     def stored(self, name: str) -> bytes | None:
         return self.client.get(name)

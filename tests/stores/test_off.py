@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hashcache.core.barrier import Selector
+from hashcache.core.budget import Budget, Period
 from hashcache.core.entry import Entry, Instant, Label
 from hashcache.core.key import Key
+from hashcache.core.money import MicroDollars
+from hashcache.core.spend import Account, Fate
+from hashcache.ports import Attempt, Batch, Granted, Refused, Rules, Settlement
 from hashcache.stores.off import OffStore
 from tests.harness.booking import book
 from tests.harness.clock import HandClock
@@ -42,3 +47,18 @@ async def test_its_barrier_guards_near_memory() -> None:
     await book(store, {"misses": 1})
     await book(store, {"misses": 1})
     assert await store.ledger.totals() == {"misses": 2}
+
+
+async def test_its_budgets_hold_in_this_process() -> None:
+    """What is spent without a store is bounded and booked as long as the process lives; a batch adds to it."""
+    store, account = OffStore(HandClock()), Account("hive", "text", "default")
+    charge = Budget(MicroDollars(15), Period.DAY).charge(store.now())
+    until = Instant(store.now() + 1000)
+    one = Attempt("a", KEY, account, MicroDollars(10), store.now(), until, "process")
+    assert isinstance(await store.accounts.reserve(one, [charge], Rules()), Granted)
+    another = replace(one, token="b", key=replace(KEY, name="b"))
+    assert isinstance(await store.accounts.reserve(another, [charge], Rules()), Refused)
+    assert await store.accounts.settle(one, Settlement(Fate.UNKEPT, MicroDollars(7)))
+    assert await store.accounts.used([charge]) == [7]
+    await store.ledger.book(Batch("a", 1, store.now(), days=account.lines({"saved": 10})))
+    assert await store.accounts.totals() == account.lines({"calls": 1, "unkept": 1, "spent": 7, "saved": 10})

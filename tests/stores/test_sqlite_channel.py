@@ -24,7 +24,7 @@ from hashcache.core.key import Key, Names
 from hashcache.core.notice import Notice
 from hashcache.stores.hearing import Pace
 from hashcache.stores.sqlite import SqliteStore
-from hashcache.stores.sqlite.file import APPLICATION
+from hashcache.stores.sqlite.file import APPLICATION, VERSION
 from tests.contracts.ear import Ear, comes
 from tests.harness.clock import START, HandClock
 
@@ -387,4 +387,4 @@ async def test_a_file_of_version_1_opens_and_keeps_what_it_holds(path: Path, tmp
         ear = await Ear.at(other.channel)
         assert await published(store) == 1
         await ear.hears(1)
-    assert look(path, "PRAGMA user_version") == [(2,)]
+    assert look(path, "PRAGMA user_version") == [(VERSION,)]

@@ -2,7 +2,7 @@
 The ledger on a Redis or Valkey server.
 
 Rule 1: a batch is one script on one slot. Hosts that bill the commands inside it count five or six for one without
-        hits, and up to eleven for one with.
+        hits, up to eleven for one with, and four more for lines of the day.
 Rule 2: only the totals have no time to live.
 Rule 3: a reader believes nothing: a record that is not as it should be is passed over.
 Limit: a total is exact up to 2^53, what a number in Lua holds: nine billion dollars in millionths.
@@ -10,17 +10,18 @@ Limit: a total is exact up to 2^53, what a number in Lua holds: nine billion dol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from itertools import chain
 
 import msgspec
 
 from hashcache.core.entry import Instant
 from hashcache.core.key import Key, Names
+from hashcache.core.spend import day_of
 from hashcache.ports.ledger import KEPT, REMEMBERED, Batch, Minute, Process
+from hashcache.stores.redis.amendment import DAYS_LIFE
 from hashcache.stores.redis.clock import ServerClock
-from hashcache.stores.redis.scripts import Script, Word
+from hashcache.stores.redis.scripts import Script, flat
 from hashcache.stores.redis.server import Server
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -30,7 +31,7 @@ _HOUR = 60 * _MINUTE
 _HOUR_LIFE = KEPT + timedelta(hours=1)
 #: No entry is older than that.
 _HITS_LIFE = timedelta(days=31)
-_BOOK = Script.load("book")
+_BOOK = Script.load("sums", "book")
 _BEAT = Script.load("beat")
 
 
@@ -54,19 +55,29 @@ class RedisLedger:
 
     async def book(self, batch: Batch) -> bool:
         """Add *batch*, once."""
-        minute = batch.at // _MINUTE % 60
+        minute, day = batch.at // _MINUTE % 60, day_of(batch.at)
         call = _BOOK.call(
-            [self._names.counters, self._names.hour(batch.at // _HOUR), self._names.hits],
+            [
+                self._names.counters,
+                self._names.hour(batch.at // _HOUR),
+                self._names.hits,
+                self._names.days(f"{day:%Y-%m}"),
+                self._names.money,
+            ],
             _HOUR_LIFE // _MILLISECOND,
             self._remembered,
             _HITS_LIFE // _MILLISECOND,
+            DAYS_LIFE,
+            f"{day:%d}.",
             len(batch.minute) + 1,
             len(batch.counts),
+            len(batch.hits),
             f"~{batch.sender}",
             batch.number,
-            *_words((f"{minute}.{name}", count) for name, count in batch.minute.items()),
-            *_words(batch.counts.items()),
-            *_words((key.short, count) for key, count in batch.hits.items()),
+            *flat((f"{minute}.{name}", count) for name, count in batch.minute.items()),
+            *flat(batch.counts.items()),
+            *flat((key.short, count) for key, count in batch.hits.items()),
+            *flat(batch.days.items()),
         )
         (added,) = await self._server.ask(call, within=self._patience)
         return bool(added)
@@ -128,10 +139,6 @@ class RedisLedger:
         now = self._clock.now()
         found = (_alive(record, now) for record in reply[1::2])
         return sorted((one for one in found if one), key=lambda process: (process.started, process.name))
-
-
-def _words(pairs: Iterable[tuple[str | bytes, int]]) -> Iterator[Word]:
-    return chain.from_iterable(pairs)
 
 
 def _alive(record: bytes, now: Instant) -> Process | None:

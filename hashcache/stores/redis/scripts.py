@@ -1,5 +1,5 @@
 """
-The Lua scripts, one file each; the server runs one as a single act.
+The Lua scripts, one file each, and one with what some have in common; the server runs one as a single act.
 
 Rule: all keys of a call lie in one slot (Redis Cluster specification, "hash tags"): an entry's, or one book's.
 """
@@ -7,12 +7,18 @@ Rule: all keys of a call lie in one slot (Redis Cluster specification, "hash tag
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import chain
 
 Word = str | bytes | int
 Command = tuple[Word, ...]
+
+
+def flat(rows: Iterable[tuple[Word, ...]]) -> Iterator[Word]:
+    """The words of *rows*, one after the other."""
+    return chain.from_iterable(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +33,10 @@ class Script:
         object.__setattr__(self, "digest", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
 
     @classmethod
-    def load(cls, name: str) -> Script:
-        """The script in the file *name*.lua beside this module."""
-        return cls(resources.files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8"))
+    def load(cls, *names: str) -> Script:
+        """The script in the files *names*.lua beside this module, one after the other."""
+        files = (resources.files(__package__).joinpath(f"{name}.lua") for name in names)
+        return cls("".join(file.read_text(encoding="utf-8") for file in files))
 
     def call(self, keys: Sequence[str], *arguments: Word) -> Call:
         """To run it on *keys* with *arguments*."""

@@ -23,6 +23,7 @@ from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.ports import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, StoreHealth
 from hashcache.stores.hearing import PACE, Pace
+from hashcache.stores.redis.accounts import RedisAccounts
 from hashcache.stores.redis.books import Books, decode
 from hashcache.stores.redis.catalogue import Catalogue
 from hashcache.stores.redis.channel import RedisChannel
@@ -46,8 +47,9 @@ _FORGET = Script.load("forget")
 
 class RedisStore:
     """
-    Store and Ledger on the server that *url* names (`redis://`, or `rediss://` with verified certificates), or on the
-    master that sentinels name (`redis+sentinel://`, `rediss+sentinel://`), with its Channel in *channel*.
+    Store on the server that *url* names (`redis://`, or `rediss://` with verified certificates), or on the master that
+    sentinels name (`redis+sentinel://`, `rediss+sentinel://`), with its Channel, Ledger and Accounts as *channel*,
+    *ledger* and *accounts*.
 
     *connections*: the most that this process opens, beside the channel's one. *deadline*: how long a verb of a
     request may take, in all; *patience*: opening a connection, and the verbs of administration. *ca_file*: the
@@ -101,6 +103,7 @@ class RedisStore:
         )
         self._books = Books(self._server, names, patience)
         self.ledger = RedisLedger(self._server, names, self._clock, patience)
+        self.accounts = RedisAccounts(self._server, names, self._clock, deadline=deadline, patience=patience)
         self._catalogue = Catalogue(self._server, names, self._sealing, patience, monotonic)
 
     def now(self) -> Instant:

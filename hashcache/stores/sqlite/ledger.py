@@ -14,7 +14,9 @@ import msgspec
 
 from hashcache.core.entry import Instant
 from hashcache.core.key import Key, Names
+from hashcache.core.spend import day_of
 from hashcache.ports.ledger import KEPT, REMEMBERED, Batch, Minute, Process
+from hashcache.stores.sqlite.lines import Lines
 from hashcache.stores.sqlite.transactions import Transactions
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -33,6 +35,7 @@ class SqliteLedger:
         self._ledger = names.counters
         self._clock = clock
         self._remembered = remembered
+        self._lines = Lines(names)
 
     async def book(self, batch: Batch) -> bool:
         """Add *batch*, once."""
@@ -99,6 +102,7 @@ class SqliteLedger:
         minute = batch.at // _MINUTE
         self._add(file, "minutes", "minute, counter", {(minute, name): n for name, n in batch.minute.items()})
         self._add(file, "hits", "key", {(key.short,): count for key, count in batch.hits.items()})
+        self._lines.add(file, day_of(batch.at), batch.days)
         self._drop_old(file)
         if batch.hits:
             self._forget_hits(file)

@@ -24,6 +24,7 @@ from hashcache.core.key import Key, Names
 from hashcache.ports import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, StoreHealth
 from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
+from hashcache.stores.sqlite.accounts import SqliteAccounts
 from hashcache.stores.sqlite.books import Books, decode
 from hashcache.stores.sqlite.channel import SqliteChannel
 from hashcache.stores.sqlite.ledger import SqliteLedger
@@ -40,9 +41,10 @@ _LAST = "\U0010ffff"
 
 class SqliteStore:
     """
-    Store and Ledger in the file at *path*, which is made when it is absent, with its Channel in *channel*. *clock*
-    gives milliseconds since 1970; all processes that share the file share the machine's. *monotonic*, in seconds, one
-    for all processes too, *poll*, how often it looks for notices, and *pace* are the channel's.
+    Store in the file at *path*, which is made when it is absent, with its Channel, Ledger and Accounts as *channel*,
+    *ledger* and *accounts*. *clock* gives milliseconds since 1970; all processes that share the file share the
+    machine's. *monotonic*, in seconds, one for all processes too, *poll*, how often it looks for notices, and *pace*
+    are the channel's.
 
     Other than the port says, `open` raises SettingsError when the file cannot be used: a start must fail with a
     clear line rather than buy every answer again.
@@ -68,6 +70,7 @@ class SqliteStore:
         self._books = Books(self._file, names)
         self.channel = SqliteChannel(self._file, names, now=self.now, monotonic=monotonic, poll=poll, pace=pace)
         self.ledger = SqliteLedger(self._file, names, clock)
+        self.accounts = SqliteAccounts(self._file, names, clock)
 
     def now(self) -> Instant:
         """The clock's time."""
