@@ -113,9 +113,11 @@ def riff(form: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
     return b"RIFF" + len(body).to_bytes(4, "little") + body
 
 
-def avi(*chunks: tuple[bytes, bytes]) -> bytes:
-    """An AVI without streams."""
-    return riff(b"AVI ", (b"LIST", b"hdrlavih" + (56).to_bytes(4, "little") + bytes(56)), *chunks, (b"JUNK", bytes(64)))
+def avi(*chunks: tuple[bytes, bytes], frames: int = 0, pause: int = 0) -> bytes:
+    """An AVI without streams, of so many *frames*, each shown for *pause* microseconds."""
+    numbers = (pause, 0, 0, 0, frames)
+    header = b"".join(number.to_bytes(4, "little") for number in numbers) + bytes(36)
+    return riff(b"AVI ", (b"LIST", b"hdrlavih" + (56).to_bytes(4, "little") + header), *chunks, (b"JUNK", bytes(64)))
 
 
 # --- ISO base media ------------------------------------------------------------------------------------------------
@@ -132,9 +134,22 @@ def full_box(kind: bytes, *content: bytes, version: int = 0) -> bytes:
     return box(kind, bytes((version, 0, 0, 0)), *content)
 
 
-def mp4(*boxes: bytes, brand: bytes = b"isom", in_moov: Iterable[bytes] = (), media: int = 1000) -> bytes:
-    """An MP4 with *boxes* at its top, some *in_moov*, and *media* bytes of nothing."""
-    movie = box(b"moov", full_box(b"mvhd", bytes(96)), *in_moov)
+def movie_header(duration: int, scale: int, *, version: int = 0) -> bytes:
+    """`mvhd`: so many units, *scale* of them a second."""
+    width = 8 if version else 4
+    times = bytes(2 * width) + scale.to_bytes(4, "big") + duration.to_bytes(width, "big")
+    return full_box(b"mvhd", times, bytes(80), version=version)
+
+
+def mp4(
+    *boxes: bytes,
+    brand: bytes = b"isom",
+    in_moov: Iterable[bytes] = (),
+    media: int = 1000,
+    header: bytes = movie_header(0, 0),
+) -> bytes:
+    """An MP4 with *boxes* at its top, its movie's *header*, some *in_moov*, and *media* bytes of nothing."""
+    movie = box(b"moov", header, *in_moov)
     return box(b"ftyp", brand, b"\0\0\2\0", b"isommp42") + b"".join(boxes) + movie + box(b"mdat", bytes(media))
 
 
@@ -192,10 +207,10 @@ def element(name: int, content: bytes) -> bytes:
     return name.to_bytes(width, "big") + length + content
 
 
-def webm(tags: Mapping[str, str], *, program: str = "Lavf62") -> bytes:
-    """A WebM without tracks, written by *program*, with *tags* behind an empty cluster."""
+def webm(tags: Mapping[str, str], *, program: str = "Lavf62", information: bytes = b"") -> bytes:
+    """A WebM without tracks, written by *program*, with more *information*, and *tags* behind an empty cluster."""
     header = element(0x1A45DFA3, element(0x4282, b"webm"))
     simple = [element(0x67C8, element(0x45A3, k.encode()) + element(0x4487, v.encode())) for k, v in tags.items()]
-    body = element(0x1549A966, element(0x4D80, b"Lavf62") + element(0x5741, program.encode()))
+    body = element(0x1549A966, element(0x4D80, b"Lavf62") + element(0x5741, program.encode()) + information)
     body += element(0x1F43B675, bytes(100)) + element(0x1254C367, element(0x7373, b"".join(simple)))
     return header + element(0x18538067, body)
