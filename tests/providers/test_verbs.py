@@ -28,7 +28,6 @@ from tests.harness.vendor import (
     gzip_bomb,
     hang_up_read,
     hang_up_unread,
-    ok,
     raw,
     redirect,
     silence,
