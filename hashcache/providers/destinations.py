@@ -47,7 +47,7 @@ async def check_destination(provider: str, url: str, *, own: str) -> None:
             return
         if target.scheme != "https":
             raise _Refused("that is not encrypted")
-        if not all(_is_public(address) for address in addresses):
+        if not all(address.is_global and not address.is_multicast for address in addresses):
             raise _Refused("that is inside a private network")
     except (httpx.InvalidURL, UnicodeError):
         raise ProviderInvalid(provider, f"{provider} named an address for the upload that is none") from None
@@ -64,11 +64,6 @@ async def _addresses(host: str) -> list[_Address]:
     except OSError:  # a TimeoutError is one
         return []
     return [ipaddress.ip_address(address[0]) for *_, address in found]
-
-
-def _is_public(address: _Address) -> bool:
-    inner = getattr(address, "ipv4_mapped", None) or address
-    return bool(inner.is_global and not inner.is_multicast)
 
 
 def _is_loopback(url: str) -> bool:

@@ -381,6 +381,19 @@ async def test_a_receipt_is_checked_before_it_is_sent(
     assert [request.method for request in vendor.ledger.requests] == ["POST"]
 
 
+@pytest.mark.parametrize("url", ["https://10.1.2.3/x", "http://93.184.216.34/x", "file:///etc/passwd"])
+async def test_the_bytes_go_only_where_they_may(
+    vendor: RealityDefender, asked: RealityDefenderProvider, url: str
+) -> None:
+    """A vendor that names an address inside the operator's network, or an open line, is given nothing."""
+    vendor.then(PRESIGN, said(presigned(RECEIPT, url)))
+    body = Held(PICTURE)
+    with pytest.raises(ProviderInvalid, match="named an address for the upload") as raised:
+        await asked.start(IMAGE, body)
+    assert not raised.value.possibly_paid
+    assert [request.method for request in vendor.ledger.requests] == ["POST"]
+
+
 NOT_TAKEN: dict[str, tuple[Script, type[ProviderError]]] = {
     "row 29": (status(500), ProviderFailed),
     "row 30": (status(429, headers={"Retry-After": "90"}), ProviderThrottled),
