@@ -15,33 +15,24 @@ Rule 5: a message names the provider, and never an address, a header, a key or a
 from __future__ import annotations
 
 import asyncio
-import re
+import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 
 import httpx
 
-from hashcache.core.errors import (
-    ProviderDenied,
-    ProviderError,
-    ProviderFailed,
-    ProviderInvalid,
-    ProviderRejected,
-    ProviderThrottled,
-    ProviderTimeout,
-)
+from hashcache.core.errors import ProviderError, ProviderFailed, ProviderInvalid, ProviderThrottled, ProviderTimeout
 from hashcache.providers.explaining import Explain, explained
-from hashcache.providers.formats import Payload
+from hashcache.providers.formats import NOTHING, Payload
+from hashcache.providers.refusals import refusal
+from hashcache.providers.retries import RetryBudget
 
 #: How often a call is sent at most.
 TRIES = 3
 #: Longest pause before the second and third try after a refused connection, in seconds.
 BACKOFF = (0.25, 1.0)
-#: The longest pause that we let a vendor ask for, in seconds.
-LONGEST_PAUSE = 3600.0
 #: Seconds an unused connection is kept: less than any server that we know keeps it (gunicorn: 2), since a paid call
 #: that meets a closing connection cannot be repeated.
 IDLE = 1.5
@@ -49,7 +40,7 @@ IDLE = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply with a 2xx *status*, complete."""
+    """A reply with a 2xx *status*, complete; to a GET also one with 404."""
 
     status: int
     body: bytes
@@ -60,7 +51,7 @@ class Lines:
     The lines to one vendor: as many calls at once as there are lines; each line is one connection, made when needed.
 
     *provider* is our adapter's name, *timeout* the total deadline of a call that names none, *most_bytes* the largest
-    reply, *random* gives a number within 0 and 1 for the jitter of pauses.
+    reply, *random* gives a number within 0 and 1 for the jitter of pauses, *tls* is from `trusted`, perhaps shared.
     """
 
     def __init__(
@@ -72,6 +63,7 @@ class Lines:
         random: Callable[[], float],
         connect_timeout: timedelta = timedelta(seconds=10),
         most_bytes: int = 4_000_000,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.provider = provider
         self._timeout = timeout
@@ -83,7 +75,8 @@ class Lines:
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
         self._paused_until = 0.0
-        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._budget = RetryBudget()
+        self._tls = tls or trusted()
 
     async def post(
         self,
@@ -101,7 +94,33 @@ class Lines:
             ProviderTimeout: *timeout* passed; possibly paid once a byte was sent.
             ProviderError: another of its kinds, by the status or by what broke on the way (see `refusal`).
         """
-        call = _Call(url, payload, headers, explain)
+        return await self._call(_Call("POST", url, payload, headers, explain), timeout)
+
+    async def put(
+        self, url: str, payload: Payload, headers: Mapping[str, str], *, timeout: timedelta | None = None
+    ) -> Reply:
+        """As `post`, and tried again as little: what is put there is what the vendor bills, perhaps each time."""
+        return await self._call(_Call("PUT", url, payload, headers), timeout)
+
+    async def get(self, url: str, headers: Mapping[str, str], *, timeout: timedelta | None = None) -> Reply:
+        """
+        Read what is at *url*. It is asked for again after any failure, TRIES times at most; 404 is a reply.
+
+        Raises:
+            ProviderError: as for `post`.
+        """
+        return await self._call(_Call("GET", url, NOTHING, headers), timeout)
+
+    async def close(self) -> None:
+        """Close every connection that is not in use, and from now on each one after its call. Safe to call twice."""
+        self._closed = True
+        while self._free:
+            await self._drop(self._free.pop())
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    async def _call(self, call: _Call, timeout: timedelta | None) -> Reply:
+        """Make *call* under one deadline."""
         deadline = _now() + (timeout or self._timeout).total_seconds()
         try:
             async with asyncio.timeout_at(deadline) as total:
@@ -113,35 +132,35 @@ class Lines:
                 self.provider, f"{self.provider} did not answer in time", possibly_paid=call.sent
             ) from None
 
-    async def close(self) -> None:
-        """Close every connection that is not in use, and from now on each one after its call. Safe to call twice."""
-        self._closed = True
-        while self._free:
-            await self._drop(self._free.pop())
-        if self._closing:
-            await asyncio.wait(self._closing)
-
     async def _try(self, call: _Call, deadline: float) -> Reply:
         """Send *call* until it is answered, may not be repeated, or could not be within *deadline* (loop's time)."""
+        self._budget = self._budget.called(_now())
         for tried in range(1, TRIES + 1):
             await self._respect_pause(deadline)
             try:
                 async with self._room:
                     return await self._send(call)
             except ProviderThrottled as error:
-                if error.retry_after is not None:
-                    self._paused_until = max(self._paused_until, _now() + error.retry_after)
-                if error.retry_after is None or tried == TRIES:
+                if error.retry_after is None:
                     raise
-                call.sent = False
-            except ProviderFailed:
-                if call.sent or tried == TRIES:
+                come_back = _now() + error.retry_after
+                self._paused_until = max(self._paused_until, come_back)
+                if come_back >= deadline or not self._again(tried):
                     raise
-                pause = self._random() * BACKOFF[tried - 1]
-                if _now() + pause >= deadline:
+            except (ProviderFailed, ProviderInvalid) as error:
+                pause = self._random() * BACKOFF[min(tried, len(BACKOFF)) - 1]
+                if not call.repeatable(error) or _now() + pause >= deadline or not self._again(tried):
                     raise
                 await asyncio.sleep(pause)
+            call.sent = False
         raise AssertionError("the last try returns or raises")
+
+    def _again(self, tried: int) -> bool:
+        """Whether a call that was *tried* so often is tried once more; if so, that is taken from the budget."""
+        if tried == TRIES or not self._budget.allows(_now()):
+            return False
+        self._budget = self._budget.retried(_now())
+        return True
 
     async def _respect_pause(self, deadline: float) -> None:
         """
@@ -186,14 +205,14 @@ class Lines:
 
     async def _exchange(self, line: httpx.AsyncHTTPTransport, call: _Call) -> Reply:
         """One request and its reply; httpx's errors are translated here and nowhere else."""
-        call.sent = answered = False
+        call.sent = call.broken = answered = False
         try:
             async with aclosing(call.payload.chunks()) as chunks:
                 response = await line.handle_async_request(call.request(chunks, self._connect_timeout))
             answered = True
             try:
                 refused = refusal(self.provider, response.status_code, response.headers)
-                if refused is not None:
+                if refused is not None and response.status_code not in call.replies:
                     raise await explained(response, refused, call.explain)
                 return Reply(response.status_code, await self._read(response))
             finally:
@@ -204,6 +223,7 @@ class Lines:
         except httpx.RemoteProtocolError:
             if not answered:
                 raise self._broken(call) from None
+            call.broken = True
             message = f"{self.provider} sent an incomplete or malformed reply"
             raise ProviderInvalid(self.provider, message, possibly_paid=True) from None
         except httpx.TransportError:
@@ -230,15 +250,28 @@ class Lines:
 
 
 class _Call:
-    """One call to be sent, and whether a byte of its present try may have left (`sent`)."""
+    """
+    One call to be sent, whether a byte of its present try may have left (`sent`), and whether the reply to it broke
+    off (`broken`). *replies*: statuses that are none of 2xx, and yet no refusal.
+    """
 
-    def __init__(self, url: str, payload: Payload, headers: Mapping[str, str], explain: Explain | None) -> None:
+    def __init__(
+        self, method: str, url: str, payload: Payload, headers: Mapping[str, str], explain: Explain | None = None
+    ) -> None:
         self.payload = payload
         self.explain = explain
-        self.sent = False
+        self.sent = self.broken = False
+        self.replies = {404} if method == "GET" else set()
+        self._method = method
         self._url = url
         ours = {"Accept": "application/json", "User-Agent": "hashcache"}
         self._headers = {**ours, **headers, **payload.headers, "Accept-Encoding": "identity"}
+
+    def repeatable(self, error: ProviderError) -> bool:
+        """Whether it may be sent again after *error*: it never arrived, or it is a GET and may arrive twice."""
+        if self._method == "GET":
+            return self.broken or isinstance(error, ProviderFailed)
+        return not self.sent and isinstance(error, ProviderFailed)
 
     def request(self, chunks: AsyncGenerator[bytes, None], connect_timeout: float) -> httpx.Request:
         """A fresh request: httpx's bodies are read once. Raises httpx.InvalidURL."""
@@ -246,7 +279,8 @@ class _Call:
             raise httpx.InvalidURL("port")
         timeout = {"connect": connect_timeout, "read": None, "write": None, "pool": connect_timeout}
         extensions = {"timeout": timeout, "trace": self._trace}
-        return httpx.Request("POST", self._url, headers=self._headers, content=chunks, extensions=extensions)
+        content = None if self.payload is NOTHING else chunks
+        return httpx.Request(self._method, self._url, headers=self._headers, content=content, extensions=extensions)
 
     async def _trace(self, event: str, _details: object) -> None:
         """httpcore tells each step (its "trace" extension)."""
@@ -254,44 +288,10 @@ class _Call:
             self.sent = True
 
 
+def trusted() -> ssl.SSLContext:
+    """Whom we trust: the public authorities, whatever the environment says. Takes some 60 ms to make."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def refusal(provider: str, status: int, headers: Mapping[str, str]) -> ProviderError | None:
-    """
-    What a reply's status means; None for 2xx. *headers* are looked up in lower case.
-
-    A gateway's 502 and 504 may stand before an analysis that was made and billed; other errors are the vendor's own.
-    """
-    if 200 <= status < 300:
-        return None
-    pause = retry_after(headers)
-    if status == 429 or (status == 503 and pause is not None):
-        return ProviderThrottled(provider, f"{provider} asked us to come back later ({status})", retry_after=pause)
-    if status >= 500 or status in {408, 425}:
-        paid = status in {502, 504}
-        return ProviderFailed(provider, f"{provider} failed with status {status}", possibly_paid=paid)
-    if status in {401, 402, 403}:
-        return ProviderDenied(provider, f"{provider} refuses our account ({status}): check its key, credit and rights")
-    if status in {400, 413, 415, 422}:
-        return ProviderRejected(provider, f"{provider} refuses this content ({status})")
-    if status >= 400:
-        return ProviderInvalid(provider, f"{provider} answered {status}: check its URL")
-    return ProviderInvalid(provider, f"{provider} answered with status {status}; redirects are not followed")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """
-    The seconds of a `Retry-After` (RFC 9110 section 10.2.3), at most LONGEST_PAUSE; None without a readable one.
-
-    A date is measured against the reply's own `Date`, so no clock of ours is asked.
-    """
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return min(float(text), LONGEST_PAUSE)
-    try:
-        pause = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError):
-        return None
-    return min(max(pause.total_seconds(), 0.0), LONGEST_PAUSE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -30,6 +31,15 @@ class Payload:
     headers: Mapping[str, str]
     chunks: Callable[[], AsyncGenerator[bytes, None]]
 
+
+async def _no_chunks() -> AsyncGenerator[bytes, None]:
+    none: tuple[bytes, ...] = ()
+    for chunk in none:
+        yield chunk
+
+
+#: Of a request without a body.
+NOTHING = Payload({}, _no_chunks)
 
 _EXTENSIONS = {
     "image/jpeg": "jpg",
@@ -79,13 +89,9 @@ def multipart(
 
     async def chunks() -> AsyncGenerator[bytes, None]:
         yield before
-        source = body.chunks()
-        try:
-            async for chunk in source:
+        async with aclosing(plain(media_type, body).chunks()) as passed_on:
+            async for chunk in passed_on:
                 yield chunk
-        finally:
-            if isinstance(source, AsyncGenerator):
-                await source.aclose()
         yield after
 
     size = len(before) + body.size + len(after)
@@ -95,6 +101,21 @@ def multipart(
 def _quoted(name: str) -> str:
     """*name* within quotes, as browsers write it (WHATWG HTML, multipart/form-data encoding)."""
     return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+
+
+def plain(media_type: str, body: Body) -> Payload:
+    """The bytes of *body* as they are."""
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        source = body.chunks()
+        try:
+            async for chunk in source:
+                yield chunk
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+
+    return Payload({"Content-Type": media_type, "Content-Length": str(body.size)}, chunks)
 
 
 def json(document: Any) -> Payload:

@@ -14,7 +14,6 @@ Rule 4: echoes of the content are removed from the answer: each string longer th
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,7 +38,7 @@ def score_of(provider: str, found: Any, where: str) -> float:
     Raises:
         ProviderInvalid: it is no number within 0 and 1; possibly paid.
     """
-    if type(found) not in {int, float} or not math.isfinite(found) or not 0 <= found <= 1:
+    if type(found) not in {int, float} or not 0 <= found <= 1:
         message = f"{provider} sent an answer whose {where} is not a number within 0 and 1"
         raise ProviderInvalid(provider, message, possibly_paid=True)
     return float(found)

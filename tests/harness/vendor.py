@@ -264,7 +264,7 @@ class ScriptedVendor:
                 self._changed.notify_all()
 
     async def _answer(self, exchange: Exchange, head: Request) -> None:
-        if head.method == "GET":
+        if head.method == "GET" and head.path == "/ledger":
             await exchange.reply(200, self.ledger.encoded())
             return
         script = self._queue.popleft() if self._queue else self.default

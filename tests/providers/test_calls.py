@@ -21,8 +21,9 @@ from hashcache.core.errors import (
     ProviderTimeout,
 )
 from hashcache.providers import explaining
-from hashcache.providers.calls import LONGEST_PAUSE, TRIES, Lines, refusal, retry_after
+from hashcache.providers.calls import TRIES, Lines, Reply
 from hashcache.providers.formats import Payload, json
+from hashcache.providers.refusals import LONGEST_PAUSE, refusal, retry_after
 from tests.harness.vendor import (
     ScriptedVendor,
     after,
@@ -365,7 +366,8 @@ async def test_no_more_lines_than_allowed(vendor: ScriptedVendor) -> None:
     await vendor.idle()
 
 
-async def test_the_lines_survive_cancellations_under_contention(vendor: ScriptedVendor) -> None:
+@pytest.mark.parametrize("verb", ["POST", "GET"])
+async def test_the_lines_survive_cancellations_under_contention(vendor: ScriptedVendor, verb: str) -> None:
     """
     Callers are cancelled at every step of a call, thousands of times, with all lines taken; five calls then succeed
     at once, and no connection is left behind.
@@ -373,9 +375,13 @@ async def test_the_lines_survive_cancellations_under_contention(vendor: Scripted
     vendor.default = after(0.002, ok())
     five = lines(concurrency=5)
     loop = asyncio.get_running_loop()
+
+    async def call() -> Reply:
+        return await (five.post(vendor.url, PAYLOAD, {}) if verb == "POST" else five.get(vendor.url, {}))
+
     cancelled = 0
     for turn in range(100):
-        callers = [asyncio.create_task(five.post(vendor.url, PAYLOAD, {})) for _ in range(20)]
+        callers = [asyncio.create_task(call()) for _ in range(20)]
         for step, caller in enumerate(callers):
             # each a little later than the one before: from "not begun" over "connecting" to "reading the reply"
             loop.call_later(step * 0.0012 + turn * 0.0001, caller.cancel)
@@ -384,7 +390,7 @@ async def test_the_lines_survive_cancellations_under_contention(vendor: Scripted
         assert not [one for one in ended if isinstance(one, Exception)]
     assert cancelled > 1000
     assert vendor.accepted > 100
-    replies = await asyncio.gather(*(five.post(vendor.url, PAYLOAD, {}, timeout=PATIENT) for _ in range(5)))
+    replies = await asyncio.gather(*(call() for _ in range(5)))
     assert [reply.status for reply in replies] == [200] * 5
     await five.close()
     await vendor.idle()

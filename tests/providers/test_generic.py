@@ -155,6 +155,7 @@ NO_ANSWERS: dict[str, tuple[Script, type[ProviderError]]] = {
     "row 36: infinite": (status(200, body=b'{"score": 1e999}'), ProviderInvalid),
     "row 36: 2.0": (ok(2.0), ProviderInvalid),
     "row 36: -0.1": (ok(-0.1), ProviderInvalid),
+    "row 36: more than a float holds": (status(200, body=b'{"score": ' + b"9" * 400 + b"}"), ProviderInvalid),
     "row 36: true": (status(200, body=b'{"score": true}'), ProviderInvalid),
     "row 36: text": (status(200, body=b'{"score": "0.5"}'), ProviderInvalid),
     "row 36: null": (status(200, body=b'{"score": null}'), ProviderInvalid),
