@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from ssl import SSLContext
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from hashcache.providers.hive import HiveProvider
 from hashcache.providers.provenance.provider import ProvenanceProvider
 from hashcache.providers.reality_defender import RealityDefenderProvider
 from hashcache.providers.sightengine import SightengineProvider
+from hashcache.providers.trust import trusted
 from hashcache.settings import Generic, Settings, Vendor
 from hashcache.stores.memory import MemoryStore
 from hashcache.stores.off import OffStore
@@ -130,7 +132,10 @@ def store(settings: Settings) -> Shared:
 def providers(settings: Settings) -> Mapping[Kind, list[Provider]]:
     """The providers of each kind, in order of preference; each one is made once."""
     made: dict[str, Provider] = {}
-    return {kind: [_provider(name, settings, made) for name in names] for kind, names in settings.providers.items()}
+    tls = trusted() if settings.paid else None
+    return {
+        kind: [_provider(name, settings, made, tls) for name in names] for kind, names in settings.providers.items()
+    }
 
 
 def rules(settings: Settings) -> Rules:
@@ -138,15 +143,15 @@ def rules(settings: Settings) -> Rules:
     return Rules(tries=2 if settings.unknown_outcome == "buy" else 1)
 
 
-def _provider(name: str, settings: Settings, made: dict[str, Provider]) -> Provider:
+def _provider(name: str, settings: Settings, made: dict[str, Provider], tls: SSLContext | None) -> Provider:
     if name not in made:
-        made[name] = provider(name, settings)
+        made[name] = provider(name, settings, tls)
     return made[name]
 
 
-def provider(name: str, settings: Settings) -> Provider:
+def provider(name: str, settings: Settings, tls: SSLContext | None = None) -> Provider:
     """
-    The provider called *name*, with nothing opened yet.
+    The provider called *name*, with nothing opened yet. *tls*: whom to trust; None: found out when it is needed.
 
     Raises:
         SettingsError: it is not configured.
@@ -154,11 +159,11 @@ def provider(name: str, settings: Settings) -> Provider:
     if name == "provenance":
         return ProvenanceProvider(clock=clock)
     if name == "generic" and settings.generic is not None:
-        return _generic(settings.generic, settings)
+        return _generic(settings.generic, settings, tls)
     vendor = settings.vendors.get(name)
     if vendor is None:
         raise SettingsError(f"the provider {name!r} is not configured")
-    return _vendor(name, _access(vendor, settings), vendor.options)
+    return _vendor(name, _access(vendor, settings, tls), vendor.options)
 
 
 def _vendor(name: str, access: Access, options: Mapping[str, Any]) -> Provider:
@@ -182,7 +187,7 @@ def _vendor(name: str, access: Access, options: Mapping[str, Any]) -> Provider:
     raise SettingsError(f"the provider {name!r} is not known")
 
 
-def _access(vendor: Vendor, settings: Settings) -> Access:
+def _access(vendor: Vendor, settings: Settings, tls: SSLContext | None) -> Access:
     return Access(
         url=vendor.url.rstrip("/"),
         key=vendor.key,
@@ -195,10 +200,11 @@ def _access(vendor: Vendor, settings: Settings) -> Access:
         most_bytes=vendor.most_bytes,
         most_seconds=vendor.most_seconds,
         most_characters=vendor.most_characters,
+        tls=tls,
     )
 
 
-def _generic(generic: Generic, settings: Settings) -> Provider:
+def _generic(generic: Generic, settings: Settings, tls: SSLContext | None) -> Provider:
     return GenericProvider(
         url=generic.url,
         headers=generic.headers,
@@ -213,4 +219,5 @@ def _generic(generic: Generic, settings: Settings) -> Provider:
         concurrency=generic.concurrency,
         clock=clock,
         random=chance,
+        tls=tls,
     )

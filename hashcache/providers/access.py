@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ class Access:
     slash at its end. *price*: of one unit of the vendor's. *timeout* and *video_timeout* bound a call, *concurrency*
     how many one process makes at a time. A score of *ai_above* or more means AI.
 
+    *tls*: whom to trust, made once for all vendors; None: the public authorities.
     *most_bytes*, *most_seconds* and *most_characters* replace the vendor's own limits where they are not None.
     """
 
@@ -30,6 +32,7 @@ class Access:
     most_bytes: int | None = None
     most_seconds: int | None = None
     most_characters: int | None = None
+    tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
 
     def patience(self, kind: Kind) -> timedelta:
         """The total deadline of a call about a content of *kind*."""

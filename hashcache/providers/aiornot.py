@@ -74,7 +74,7 @@ class AiOrNotProvider:
         self._headers = {"Authorization": f"Bearer {access.key}"}
         self._limits = _limits(access)
         self._clock = clock
-        self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random)
+        self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random, tls=access.tls)
 
     @property
     def name(self) -> str:

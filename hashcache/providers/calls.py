@@ -28,6 +28,7 @@ from hashcache.providers.explaining import Explain, explained
 from hashcache.providers.formats import NOTHING, Payload
 from hashcache.providers.refusals import refusal
 from hashcache.providers.retries import RetryBudget
+from hashcache.providers.trust import nobody, trusted
 
 #: How often a call is sent at most.
 TRIES = 3
@@ -51,7 +52,7 @@ class Lines:
     The lines to one vendor: as many calls at once as there are lines; each line is one connection, made when needed.
 
     *provider* is our adapter's name, *timeout* the total deadline of a call that names none, *most_bytes* the largest
-    reply, *random* gives a number within 0 and 1 for the jitter of pauses, *tls* is from `trusted`, perhaps shared.
+    reply, *random* gives a number within 0 and 1 for the jitter of pauses, *tls* says whom to trust (None: `trusted`).
     """
 
     def __init__(
@@ -71,12 +72,13 @@ class Lines:
         self._most_bytes = most_bytes
         self._random = random
         self._room = asyncio.Semaphore(concurrency)
-        self._free: list[httpx.AsyncHTTPTransport] = []
+        #: Lines that are not in use, those with TLS apart from those without.
+        self._free: dict[bool, list[httpx.AsyncHTTPTransport]] = {True: [], False: []}
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
         self._paused_until = 0.0
         self._budget = RetryBudget()
-        self._tls = tls or trusted()
+        self._tls = tls
 
     async def post(
         self,
@@ -114,8 +116,9 @@ class Lines:
     async def close(self) -> None:
         """Close every connection that is not in use, and from now on each one after its call. Safe to call twice."""
         self._closed = True
-        while self._free:
-            await self._drop(self._free.pop())
+        for free in self._free.values():
+            while free:
+                await self._drop(free.pop())
         if self._closing:
             await asyncio.wait(self._closing)
 
@@ -179,7 +182,8 @@ class Lines:
 
     async def _send(self, call: _Call) -> Reply:
         """Send *call* once, over a line of its own."""
-        line = self._free.pop() if self._free else self._new_line()
+        free = self._free[call.secure]
+        line = free.pop() if free else self._new_line(secure=call.secure)
         try:
             reply = await self._exchange(line, call)
         except BaseException:
@@ -188,13 +192,14 @@ class Lines:
         if self._closed:
             await self._drop(line)
         else:
-            self._free.append(line)
+            free.append(line)
         return reply
 
-    def _new_line(self) -> httpx.AsyncHTTPTransport:
+    def _new_line(self, *, secure: bool) -> httpx.AsyncHTTPTransport:
         """A bare transport: unlike a client it keeps no cookies, follows no redirect and reads no environment."""
+        self._tls = tls = (self._tls or trusted()) if secure else self._tls
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE)
-        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits)
+        return httpx.AsyncHTTPTransport(verify=tls if secure and tls else nobody(), trust_env=False, limits=limits)
 
     async def _drop(self, line: httpx.AsyncHTTPTransport) -> None:
         """Close *line*, to the end even when the caller is cancelled meanwhile."""
@@ -262,6 +267,7 @@ class _Call:
         self.explain = explain
         self.sent = self.broken = False
         self.replies = {404} if method == "GET" else set()
+        self.secure = url.lower().startswith("https:")
         self._method = method
         self._url = url
         ours = {"Accept": "application/json", "User-Agent": "hashcache"}
@@ -286,11 +292,6 @@ class _Call:
         """httpcore tells each step (its "trace" extension)."""
         if event == "http11.send_request_headers.started":
             self.sent = True
-
-
-def trusted() -> ssl.SSLContext:
-    """Whom we trust: the public authorities, whatever the environment says. Takes some 60 ms to make."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def _now() -> float:

@@ -11,6 +11,7 @@ Rule 3: without a pointer to a score the verdict is inconclusive and the vendor'
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -66,7 +67,7 @@ class GenericProvider:
 
     *headers* are sent as they are. *score* and *version* are JSON Pointers into the answer; a missing version is
     none, a missing score is no answer. A score of *ai_above* or more means AI-generated. *clock* gives the instant
-    of the analysis, *random* a number within 0 and 1 for pauses.
+    of the analysis, *random* a number within 0 and 1 for pauses; *tls*: whom to trust, the public authorities if None.
 
     Raises:
         SettingsError: a pointer is malformed.
@@ -88,6 +89,7 @@ class GenericProvider:
         score: str | None = None,
         version: str | None = None,
         ai_above: float = 0.5,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._url = url
         self._headers = dict(headers or {})
@@ -98,7 +100,7 @@ class GenericProvider:
         self._price = price
         self._timeouts = {Kind.IMAGE: timeout, Kind.VIDEO: video_timeout, Kind.TEXT: timeout}
         self._clock = clock
-        self._lines = Lines(NAME, timeout=timeout, concurrency=concurrency, random=random)
+        self._lines = Lines(NAME, timeout=timeout, concurrency=concurrency, random=random, tls=tls)
 
     @property
     def name(self) -> str:

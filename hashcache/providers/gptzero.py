@@ -104,7 +104,7 @@ class GptZeroProvider:
         most = 50_000 if access.most_characters is None else access.most_characters
         self._limits = Limits(most_bytes=access.most_bytes, least_characters=250, most_characters=most)
         self._clock = clock
-        self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random)
+        self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random, tls=access.tls)
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Evidence, Result, Verdict
 from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.access import Access
-from hashcache.providers.calls import Lines, refusal
+from hashcache.providers.calls import Lines
 from hashcache.providers.formats import multipart, neutral_name, read_json
 from hashcache.providers.frames import Frame, evidence, highest, sampled
 from hashcache.providers.limits import Limits, check, sentences
@@ -35,6 +35,7 @@ from hashcache.providers.reading import (
     without_secrets,
     written,
 )
+from hashcache.providers.refusals import refusal
 
 NAME = "hive"
 MODEL = "hive/ai-generated-and-deepfake-content-detection"
@@ -68,7 +69,7 @@ class HiveProvider:
     def __init__(self, access: Access, *, clock: Callable[[], Instant], random: Callable[[], float]) -> None:
         self._access = access
         self._clock = clock
-        self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random)
+        self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random, tls=access.tls)
         self._most_seconds = access.most_seconds or _SECONDS
         most_bytes = access.most_bytes or _BYTES
         self._limits = {

@@ -35,7 +35,7 @@ from hashcache.core.errors import (
 from hashcache.core.key import Question
 from hashcache.ports import Answer, Body, Estimate, Pending, Terms
 from hashcache.providers.access import Access
-from hashcache.providers.calls import Lines, trusted
+from hashcache.providers.calls import Lines
 from hashcache.providers.destinations import check_destination
 from hashcache.providers.ensemble import MODEL, at, is_unfinished, read_result
 from hashcache.providers.formats import Payload, json, neutral_name, plain, read_json
@@ -94,7 +94,7 @@ class RealityDefenderProvider:
         }
         self._headers = {"X-API-KEY": access.key}
         self._awaited: dict[str, _Awaited] = {}
-        timeout, concurrency, tls = access.timeout, access.concurrency, trusted()
+        timeout, concurrency, tls = access.timeout, access.concurrency, access.tls
         self._api = Lines(NAME, timeout=timeout, concurrency=concurrency, random=random, tls=tls)
         # Uploads are long and go to another machine: no question for a result waits for their lines or their pauses.
         self._storage = Lines(NAME, timeout=timeout, concurrency=concurrency, random=random, tls=tls)

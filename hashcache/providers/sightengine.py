@@ -73,7 +73,7 @@ class SightengineProvider:
     def __init__(self, access: Access, *, clock: Callable[[], Instant], random: Callable[[], float]) -> None:
         self._access = access
         self._clock = clock
-        self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random)
+        self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random, tls=access.tls)
         self._most_seconds = access.most_seconds or _SECONDS
         most_bytes = access.most_bytes or _BYTES
         self._limits = {
