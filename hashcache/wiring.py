@@ -140,7 +140,8 @@ def providers(settings: Settings) -> Mapping[Kind, list[Provider]]:
 
 def rules(settings: Settings) -> Rules:
     """When no paid call is let through."""
-    return Rules(tries=2 if settings.unknown_outcome == "buy" else 1)
+    pause = settings.provider_pause
+    return Rules(pause=pause, denied_pause=6 * pause, tries=2 if settings.unknown_outcome == "buy" else 1)
 
 
 def _provider(name: str, settings: Settings, made: dict[str, Provider], tls: SSLContext | None) -> Provider:

@@ -24,9 +24,11 @@ class Told:
 
     counts: Counter[str] = field(default_factory=Counter)
     hits: list[Key] = field(default_factory=list)
+    lines: Counter[str] = field(default_factory=Counter)
 
-    def add(self, counts: Mapping[str, int]) -> None:
+    def add(self, counts: Mapping[str, int], lines: Mapping[str, int] | None = None) -> None:
         self.counts.update(counts)
+        self.lines.update(lines or {})
 
     def hit(self, key: Key) -> None:
         self.hits.append(key)

@@ -81,6 +81,9 @@ PROVIDERS = (
          "How long a call to a provider may take, all in all.", "30s", "60s"),
     Knob("HASHCACHE_VIDEO_TIMEOUT", "video_timeout", shapes.duration(least=_INSTANT, most=_HOUR),
          "The same for videos.", "5m", "180s"),
+    Knob("HASHCACHE_PROVIDER_PAUSE", "provider_pause", shapes.duration(least=_INSTANT, most=_HOUR),
+         "How long a provider that failed five times in a row is not asked by anybody; six times as long one that "
+         "refuses our account. Then one call at a time looks whether it is back.", "30s", "10s"),
     Knob("HASHCACHE_GENERIC_URL", "generic.url", shapes.web_address,
          "`generic`: where to POST the content.", "https://api.example.com/v1/detect", secret=True),
     Knob("HASHCACHE_GENERIC_HEADERS", "generic.headers", shapes.fields,

@@ -99,6 +99,7 @@ class Settings:
     redis_commands_price: MicroDollars
     provider_timeout: timedelta
     video_timeout: timedelta
+    provider_pause: timedelta
     media_ttl: timedelta
     text_ttl: timedelta
     max_upload: int
