@@ -23,13 +23,15 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 class MemoryLedger:
     """
-    *clock* gives milliseconds since 1970; *lines* is where the accounts keep those of days; *remembered*: how many
-    keys' hits are kept.
+    *clock* gives milliseconds since 1970; *remembered*: how many keys' hits are kept; *lines*: where the accounts
+    keep those of days.
     """
 
-    def __init__(self, clock: Callable[[], int], lines: MemoryLines, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self, clock: Callable[[], int], remembered: int = REMEMBERED, *, lines: MemoryLines | None = None
+    ) -> None:
         self._clock = clock
-        self._lines = lines
+        self._lines = lines or MemoryLines()
         self._remembered = remembered
         self._totals: Counter[str] = Counter()
         self._minutes: dict[int, Counter[str]] = {}

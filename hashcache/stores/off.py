@@ -34,7 +34,7 @@ class OffStore:
         self._barrier = NONE
         self.channel = OffChannel(self.now)
         self.accounts = MemoryAccounts(clock)
-        self.ledger = MemoryLedger(clock, self.accounts.lines)
+        self.ledger = MemoryLedger(clock, lines=self.accounts.lines)
 
     def now(self) -> Instant:
         """The clock's time."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from time import monotonic
 
 import pytest
 from redis import Redis
@@ -319,3 +320,16 @@ def test_their_records_share_one_slot() -> None:
     names = (NAMES.counters, NAMES.accounts, NAMES.money, NAMES.days("2026-11"), NAMES.days("2026-12"))
     assert len({key_slot(name.encode()) for name in names}) == 1
     assert all(NAMES.parse(name) is None for name in names)
+
+
+async def test_a_reaper_sees_to_very_many(valkey: Valkey) -> None:
+    """The attempts of a whole fleet that died, and what has lapsed of them when it is not remembered any longer."""
+    async with connected(valkey) as store:
+        ones = [attempt(store, f"t{at}", at=at, lasting=0) for at in range(1_001)]
+        await asyncio.gather(*(store.accounts.reserve(one, [], Rules()) for one in ones))
+        assert len(await store.accounts.reap()) == len(ones)
+        assert await store.accounts.attempts() == []
+        store._clock.sampled(store.now() + 3 * DAY, now := monotonic(), now)
+        assert await store.accounts.reap() == []
+        with valkey.client() as there:
+            assert there.hkeys(NAMES.accounts) == [b"renewed"]

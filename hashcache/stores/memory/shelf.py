@@ -135,5 +135,5 @@ class Shared:
         self.tombstones = Words(clock)
         self.barrier: Barrier = NONE
         self.accounts = MemoryAccounts(clock)
-        self.ledger = MemoryLedger(clock, self.accounts.lines)
+        self.ledger = MemoryLedger(clock, lines=self.accounts.lines)
         self.hub = Hub()

@@ -17,11 +17,11 @@ Limit: a sum is exact up to 2^53, what a number in Lua holds: nine billion dolla
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from hashcache.core.budget import Charge
 from hashcache.core.entry import Instant
@@ -37,9 +37,13 @@ from hashcache.stores.redis.clock import ServerClock
 from hashcache.stores.redis.scripts import Call, Script, flat
 from hashcache.stores.redis.server import Server
 
+T = TypeVar("T")
+
 _MILLISECOND = timedelta(milliseconds=1)
 #: How often it is decided anew because somebody else changed what lies at the key.
 _ATTEMPTS = 16
+#: How many attempts or fields the reaper sees to in one round trip.
+_PIECE = 200
 _SUM = re.compile(rb"-?\d{1,16}")
 _WINDOW = re.compile(rb"(\d{1,16}) (\d{1,15})")
 _SETTLE = Script.load("sums", "settle")
@@ -109,19 +113,22 @@ class RedisAccounts:
         """
         now, fields = self._clock.now(), await self._fields()
         overdue: dict[bytes, Noted] = {}
-        old: list[str | bytes] = []
+        old: list[tuple[str, bytes]] = []
         for name, raw in fields.items():
             there = records.read_there(raw) if name.startswith("at:") else None
             if isinstance(there, Noted) and name == at(there.attempt):
                 if there.attempt.until <= now:
                     overdue[raw] = there
             elif _is_old(name, raw, now):
-                old += [name, raw]
-        calls = [_lapse(noted, now).call(self._names, Seen(raw), now) for raw, noted in overdue.items()]
-        calls += [_DROP.call([self._names.accounts], *old)] if old else []
-        replies = await self._server.ask(*calls, within=self._patience) if calls else []
-        ended = zip(overdue.values(), replies, strict=False)  # the last reply may be the number of what was dropped
-        return accounting.in_order(noted.attempt for noted, reply in ended if reply[0] == b"done")
+                old.append((name, raw))
+        booked = []
+        for some in _pieces(list(overdue.items())):
+            calls = (_lapse(noted, now).call(self._names, Seen(raw), now) for raw, noted in some)
+            replies = await self._server.ask(*calls, within=self._patience)
+            booked += [noted for (_, noted), reply in zip(some, replies, strict=True) if reply[0] == b"done"]
+        for pairs in _pieces(old):
+            await self._server.ask(_DROP.call([self._names.accounts], *flat(pairs)), within=self._patience)
+        return accounting.in_order(noted.attempt for noted in booked)
 
     async def attempts(self) -> Sequence[Attempt]:
         """What is on record, in one command."""
@@ -263,6 +270,11 @@ def _is_old(name: str, raw: bytes, now: Instant) -> bool:
         return one is not None and one.past <= now
     drawn = _WINDOW.fullmatch(raw) if kind == "window" else None
     return drawn is not None and int(drawn[2]) + WINDOW_KEPT <= now
+
+
+def _pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """*rows*, few enough at a time for one round trip, and for what Lua passes on at once."""
+    return (rows[at : at + _PIECE] for at in range(0, len(rows), _PIECE))
 
 
 def _months(first: date, last: date) -> list[str]:
