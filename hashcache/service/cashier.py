@@ -22,6 +22,7 @@ import structlog
 from hashcache.core.budget import Budget, Charge
 from hashcache.core.entry import Instant
 from hashcache.core.errors import BudgetSpent, OutcomeUnknown, ProviderDown, ProviderError, StoreUnavailable
+from hashcache.core.spend import Fate
 from hashcache.ports import Accounts, Attempt, Granted, Health, Reason, Refused, Rules, Settlement
 from hashcache.service.shares import Shares
 from hashcache.service.times import rfc3339
@@ -150,6 +151,9 @@ class Cashier:
                 pass
             else:
                 return
+        self._owe(owed)
+
+    def _owe(self, owed: _Owed) -> None:
         self._owed.append(owed)
         while len(self._owed) > _MOST_OWED:
             self._shares.forget(self._owed.popleft().attempt.token)
@@ -160,6 +164,8 @@ class Cashier:
         """Leave to spend while the store is away."""
         spent = self._shares.draw(attempt, charges)
         if spent is not None:
+            # Only the reply may have been lost: then it is on record, though nothing is sent.
+            self._owe(_Owed(attempt, Settlement(Fate.FAILED, health=Health.SILENT), unrecorded=False))
             raise self._spent(attempt.account.provider, spent, "as far as is known while the store is away")
         return attempt
 
