@@ -15,7 +15,6 @@ from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key
 from hashcache.ports import Batch, Process
 from hashcache.service.reporter import Reporter, Sources
-from hashcache.stores.accounts import MemoryLines
 from hashcache.stores.ledger import MemoryLedger
 from tests.harness.clock import START, HandClock
 from tests.harness.turns import until
@@ -29,7 +28,7 @@ class Line(MemoryLedger):
     """A ledger at the end of a line: *away* refuses, *deaf* does what it is told and loses the reply."""
 
     def __init__(self, clock: HandClock) -> None:
-        super().__init__(clock, MemoryLines())
+        super().__init__(clock)
         self.away = self.deaf = False
         self.sent: list[Batch] = []
         self.beats: list[tuple[Process, timedelta]] = []
