@@ -28,10 +28,17 @@ from hashcache.providers.provenance.provider import ProvenanceProvider
 from hashcache.settings import Settings
 from hashcache.stores.memory import MemoryStore
 from hashcache.stores.off import OffStore
+from hashcache.stores.redis.cluster import ClusterStore
 from hashcache.stores.redis.store import RedisStore
 from hashcache.stores.sqlite.store import SqliteStore
 
 _MEMORY = 256 * 1024 * 1024
+_ON_REDIS = {
+    "redis": RedisStore,
+    "rediss": RedisStore,
+    "redis+cluster": ClusterStore,
+    "rediss+cluster": ClusterStore,
+}
 
 
 class Shared(Store, Protocol):
@@ -75,7 +82,8 @@ def clock() -> Instant:
 
 def quiet(settings: Settings) -> timedelta:
     """How long a process that has nothing to do may say nothing: longer where each word is billed."""
-    hosted = (urlsplit(settings.store).hostname or "").endswith(".upstash.io")
+    direct = settings.store.startswith(("redis:", "rediss:"))
+    hosted = direct and (urlsplit(settings.store).hostname or "").endswith(".upstash.io")
     billed = hosted or settings.redis_monthly_commands is not None
     return timedelta(minutes=5) if billed else timedelta(seconds=6)
 
@@ -97,13 +105,13 @@ def store(settings: Settings) -> Shared:
     url = settings.store
     if url == "off":
         return OffStore(clock=clock)
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0]
     if scheme == "memory":
         return MemoryStore(names=names, envelope=envelope, clock=clock, most=_MEMORY)
     if scheme == "sqlite":
         return SqliteStore(path=url.removeprefix("sqlite:///"), names=names, envelope=envelope, clock=clock)
-    if scheme in {"redis", "rediss"}:
-        return RedisStore(
+    if scheme in _ON_REDIS:
+        return _ON_REDIS[scheme](
             url=url,
             names=names,
             envelope=envelope,

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from hashcache.core.errors import SettingsError
 
 _SHAPE = "must be redis://user:password@host:port/database, or rediss://... for TLS"
-_LATER = ("redis+cluster:", "rediss+cluster:", "redis+sentinel:", "rediss+sentinel:")
+_LATER = ("redis+sentinel:", "rediss+sentinel:")
 _PORT = 6379
 
 
@@ -38,7 +38,7 @@ class Address:
             SettingsError: not such a URL, a form that is not supported, or a *ca_file* that cannot be read.
         """
         if url.startswith(_LATER):
-            raise SettingsError(f"Redis Cluster and Sentinel are not supported yet; the Redis URL {_SHAPE}")
+            raise SettingsError(f"Redis Sentinel is not supported yet; the Redis URL {_SHAPE}")
         try:
             parts = urlsplit(url)
             port = parts.port or _PORT

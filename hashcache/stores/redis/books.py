@@ -14,8 +14,8 @@ from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Instant
 from hashcache.core.errors import EntryRefused, StoreUnavailable
 from hashcache.core.key import Names
+from hashcache.stores.redis.remote import Remote
 from hashcache.stores.redis.scripts import Script
-from hashcache.stores.redis.server import Server
 
 #: How often a change is tried anew because somebody else changed the barrier meanwhile.
 _ATTEMPTS = 16
@@ -25,7 +25,7 @@ _SWAP = Script.load("swap")
 class Books:
     """The books of one environment on *server*; each verb may take *patience*."""
 
-    def __init__(self, server: Server, names: Names, patience: timedelta) -> None:
+    def __init__(self, server: Remote, names: Names, patience: timedelta) -> None:
         self._server = server
         self._names = names
         self._patience = patience

@@ -61,6 +61,13 @@ class Connections:
         while self._idle:
             self._drop(self._idle.pop())
 
+    def allow(self, most: int) -> None:
+        """Keep at most so many from now on: what is idle beyond is closed now, what is lent when it comes back."""
+        self._most = most
+        while self._idle and self._count() > most:
+            self._drop(self._idle.pop(0))
+        self._grow()
+
     async def close(self) -> None:
         """Close all connections, lent ones too. Safe to call twice."""
         self._closed = True
@@ -109,7 +116,7 @@ class Connections:
 
     def _give(self, connection: Connection) -> None:
         """Hand *connection* to whoever waits longest, or keep it."""
-        if self._closed:
+        if self._closed or self._count() >= self._most:  # *connection* itself is not counted here
             self._drop(connection)
             return
         waiter = self._first_waiter()
