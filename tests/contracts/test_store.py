@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,7 @@ from hashcache.core.entry import Entry, Head, Instant, Label
 from hashcache.core.key import Key
 from hashcache.core.money import MicroDollars
 from hashcache.ports import Claim
-from tests.contracts.backends import Backend, Both, backend_of
+from tests.contracts.backends import KINDS, Backend, Both, backend_of
 from tests.harness.booking import book
 
 WEEK = timedelta(days=7)
@@ -30,12 +29,11 @@ SHORT = timedelta(milliseconds=60)
 MILLISECOND = timedelta(milliseconds=1)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=KINDS)
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
-    """Each store in turn. The Redis server is started only when its turn comes."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(backend_of(request.param, tmp_path, url))
+    """Each store in turn. Servers are started only when their turn comes."""
+    async with backend_of(request.param, tmp_path, request.getfixturevalue) as backend:
+        yield backend
 
 
 @pytest.fixture

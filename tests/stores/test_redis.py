@@ -623,9 +623,9 @@ def test_urls_that_cannot_be_used(url: str) -> None:
     assert QUOTED not in str(caught.value)
 
 
-def test_cluster_and_sentinel_are_named_as_not_supported_yet() -> None:
-    """Who asks for them reads that, not that the URL is malformed."""
-    for url in ("redis+cluster://a:1,b:2", "rediss+cluster://a:1", "redis+sentinel://a:1,b:2/name/0"):
+def test_sentinel_is_named_as_not_supported_yet() -> None:
+    """Who asks for it reads that, not that the URL is malformed."""
+    for url in ("redis+sentinel://a:1,b:2/name/0", "rediss+sentinel://a:1/name/0"):
         with pytest.raises(SettingsError, match="not supported yet"):
             RedisStore(url, names=NAMES, envelope=Envelope(most=1000), clock=HandClock())
 
