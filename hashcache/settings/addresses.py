@@ -14,11 +14,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
+from hashcache.settings import clustered
+from hashcache.settings.clustered import Clustered
 from hashcache.settings.shapes import CONTROL, Malformed
 
 DEFAULT = "sqlite:///./hashcache.sqlite3"
-_LATER = ("redis+cluster://", "rediss+cluster://", "redis+sentinel://", "rediss+sentinel://")
-_FORMS = "must be sqlite:///path, memory://, off, redis://... or rediss://..."
+_LATER = ("redis+sentinel://", "rediss+sentinel://")
+_FORMS = "must be sqlite:///path, memory://, off, redis://..., rediss://... or redis+cluster://..."
 _UPSTASH = ".upstash.io"
 _INJECTED = re.compile(r"tcp://.*:([0-9]{1,5})")
 
@@ -110,21 +112,21 @@ def any_store(text: str) -> str:
             raise Malformed("must name a file after sqlite:///; for a store in memory use memory://")
         return text
     if text.startswith(_LATER):
-        raise Malformed("must be another form: Redis Cluster and Sentinel are not supported yet")
-    if text.startswith(("redis:", "rediss:", "redis-cli", "http:", "https:")):
+        raise Malformed("must be another form: Redis Sentinel is not supported yet")
+    if text.startswith(("redis:", "rediss:", *clustered.SCHEMES, "redis-cli", "http:", "https:")):
         return redis_store(text)
     raise Malformed(_FORMS)
 
 
 def redis_store(text: str) -> str:
-    """The URL of one Redis server, as it was written."""
+    """The URL of one Redis server, or of a cluster, as it was written."""
     parse_redis(text)
     return text
 
 
-def parse_redis(text: str) -> Redis:
+def parse_redis(text: str) -> Redis | Clustered:
     """
-    The server that a `redis://` or `rediss://` URL names.
+    The server that a `redis://` or `rediss://` URL names, or the cluster.
 
     Raises:
         Malformed: it names none, holds options, or would speak to Upstash without TLS.
@@ -132,7 +134,9 @@ def parse_redis(text: str) -> Redis:
     if text.startswith("redis-cli"):
         raise Malformed("must be only the URL that the redis-cli command holds, with rediss:// instead of --tls")
     if text.startswith(_LATER):
-        raise Malformed("must be another form: Redis Cluster and Sentinel are not supported yet")
+        raise Malformed("must be another form: Redis Sentinel is not supported yet")
+    if text.startswith(clustered.SCHEMES):
+        return clustered.parse(text)
     try:
         parts = urlsplit(text)
         host, port = (parts.hostname or "").lower(), parts.port
@@ -170,4 +174,5 @@ def contradicted(url: str, parts: Parts) -> bool:
     if not url.startswith("redis"):
         return bool(wanted)
     server = parse_redis(url)
-    return any(getattr(server, name) != value for name, value in wanted.items())
+    # A cluster has no host of its own: a REDIS_HOST beside it is another server.
+    return any(getattr(server, name, None) != value for name, value in wanted.items())

@@ -97,7 +97,7 @@ def _check_store(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
         store = _store(values)[0]
     except SettingsError as error:
         return [str(error)]
-    if values["redis_ca"] is not None and store.startswith("redis:"):
+    if values["redis_ca"] is not None and store.startswith(("redis:", "redis+")):
         return ["HASHCACHE_REDIS_CA is set, but the store is redis:// without TLS; use rediss://"]
     return []
 

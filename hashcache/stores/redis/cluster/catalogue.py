@@ -80,7 +80,7 @@ class ClusterCatalogue(Catalogue):
         return _END if _is_signature(at) else at, names
 
     async def _onward(self, cursor: str, count: int) -> tuple[str, list[str]]:
-        """One step from *cursor*, and the next one: the signature of the topology alone, once all masters were asked."""
+        """One step from *cursor*, and the next one: the topology's signature alone, once all masters were asked."""
         topology = self._cluster.nodes.topology
         told = _CURSOR.fullmatch(cursor)
         number, inner = 0, _END
