@@ -134,15 +134,17 @@ class Cluster:
 
     async def _deliver(self, node: Endpoint, server: Server, errands: Sequence[_Errand], until: float) -> list[Any]:
         """What *server*, which is *node*, answers to each of *errands*, redirections and refusals among them."""
+        waits = self._replicated and self._has_replicas(node) and any(isinstance(one.command, Call) for one in errands)
         commands: list[Command | Call] = []
         places: list[int] = []
         for one in errands:
             if one.asking:
-                # It holds for the one command that follows: so a script goes with its text, and not a second time.
                 commands.append(("ASKING",))
             places.append(len(commands))
-            commands.append(one.command.full if one.asking and isinstance(one.command, Call) else one.command)
-        waits = self._replicated and self._has_replicas(node) and any(isinstance(one.command, Call) for one in errands)
+            # ASKING holds for the one command that follows, and WAIT costs time: neither is to be sent again because
+            # a node does not know the script yet.
+            entire = one.asking or waits
+            commands.append(one.command.full if entire and isinstance(one.command, Call) else one.command)
         if waits:
             # On the same connection: it waits for what that one has written (Redis documentation, WAIT).
             commands.append(("WAIT", 1, max(1, int(_left(until) * 500))))
