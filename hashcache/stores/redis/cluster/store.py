@@ -136,8 +136,7 @@ class ClusterStore(RedisStore):
         Raises:
             StoreUnavailable: also when it was raised, but no replica has it yet (`unreplicated`).
         """
-        self._seen = await super().forbid(selector, reason)
-        return self._seen
+        return self._saw(await super().forbid(selector, reason))
 
     async def health(self) -> StoreHealth:
         """Whether all masters answer, and what they tell together."""
@@ -196,8 +195,13 @@ class ClusterStore(RedisStore):
 
     async def _barrier(self, until: float) -> Barrier:
         (record,) = await self._server.ask(("GET", self._names.barrier), within=_left(until))
-        self._seen = decode(record)
-        return self._seen
+        return self._saw(decode(record))
+
+    def _saw(self, barrier: Barrier) -> Barrier:
+        # Answers may overtake each other.
+        if barrier.sequence >= self._seen.sequence:
+            self._seen = barrier
+        return barrier
 
     def _until(self) -> float:
         """When a verb that begins now must have ended, on the loop's clock."""

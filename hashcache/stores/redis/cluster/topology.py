@@ -54,7 +54,7 @@ class Topology:
                 endpoint = _endpoint(master, asked)
                 shards.append((int(first), int(last), endpoint, bytes(master[2]).decode() if len(master) > 2 else ""))
                 replicas[endpoint] = tuple(_endpoint(one, asked) for one in others)
-        except (TypeError, IndexError) as error:
+        except (TypeError, IndexError, ValueError) as error:
             raise ValueError("not an answer to CLUSTER SLOTS") from error
         if not shards:
             raise ValueError("a node without slots")
