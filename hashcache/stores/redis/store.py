@@ -85,7 +85,7 @@ class RedisStore:
         self._server, self._lasting = reach.server, reach.lasting
         self.channel = reach.channel
         self._catalogue = reach.catalogue
-        self._books = Books(self._lasting, names, patience)
+        self._books = Books(self._server, self._lasting, names, patience)
         self.ledger = RedisLedger(self._server, names, self._clock, patience)
 
     def _reach(self, url: str, ca_file: str | None, terms: Terms) -> Reach:
