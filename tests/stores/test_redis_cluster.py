@@ -17,6 +17,7 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError, StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.ports import StoreHealth
+from hashcache.stores.redis import RedisStore
 from hashcache.stores.redis.cluster import ClusterStore
 from tests.harness.booking import book
 from tests.harness.clock import HandClock
@@ -27,6 +28,7 @@ from tests.harness.proxy import FaultProxy
 from tests.harness.service import until
 from tests.harness.sharded import LEASE, an_entry, bought, claimed, found, keys_on, names_on, sharded
 from tests.harness.tls import Authority, TlsFront
+from tests.harness.valkey import Valkey
 
 #: Far more than healthy nodes on this machine need, and far less than these tests would notice.
 DEADLINE = timedelta(milliseconds=400)
@@ -183,11 +185,24 @@ async def test_without_any_node_it_opens_and_comes_by_itself(cluster: ValkeyClus
             assert await serves(store, key)
 
 
-async def test_a_server_that_is_no_cluster(valkey: object, shards: tuple[Node, ...]) -> None:
-    """A URL that leads to a single server fails as such, and is not taken for a cluster without keys."""
-    url = f"redis+cluster://127.0.0.1:{valkey.port}"  # type: ignore[attr-defined]  # the fixture of tests/harness/valkey
-    async with sharded(url, Names("test"), deadline=DEADLINE) as store:
-        assert (await failure(store, Key("analysis", "a", "b"))).reason == "error"
+async def test_a_server_that_is_no_cluster(valkey: Valkey) -> None:
+    """A URL that leads to a single server is explained, and not taken for a cluster without keys."""
+    async with sharded(f"redis+cluster://127.0.0.1:{valkey.port}", Names("test"), deadline=DEADLINE) as store:
+        away = await failure(store, Key("analysis", "a", "b"))
+        assert away.reason == "error"
+        assert "begins with redis://" in str(away)
+
+
+async def test_a_node_taken_for_a_single_server(cluster: ValkeyCluster, shards: tuple[Node, ...]) -> None:
+    """Who forgot +cluster in the URL is told."""
+    names = names_on(cluster, shards[0])
+    (key,) = keys_on(cluster, shards[1], names)
+    url = f"redis://127.0.0.1:{shards[0].port}"
+    store = RedisStore(url, names=names, envelope=Envelope(most=1_000_000), clock=HandClock(), deadline=DEADLINE)
+    for verb in (store.read([key]), store.claim(key, "token", LEASE)):
+        with pytest.raises(StoreUnavailable, match=r"begins with redis\+cluster"):
+            await verb
+    await store.close()
 
 
 @pytest.mark.parametrize(

@@ -59,11 +59,16 @@ async def told_by(address: Address, patience: timedelta) -> Topology:
     Raises:
         StoreUnavailable: as `reply_of`, or it knows no topology.
     """
-    reply = await reply_of(address, ("CLUSTER", "SLOTS"), patience)
     try:
+        reply = await reply_of(address, ("CLUSTER", "SLOTS"), patience)
         return Topology.parse(reply, (address.host, address.port))
     except ValueError as error:
         raise StoreUnavailable(f"Redis at {address}: {error}", reason="error") from None
+    except StoreUnavailable as away:
+        if away.reason != "error":
+            raise
+        words = "it is no node of a cluster: the URL of a single server begins with redis:// or rediss://"
+        raise StoreUnavailable(f"Redis at {address}: {words}", reason="error") from None
 
 
 async def first_of(
