@@ -124,3 +124,16 @@ async def test_row_15_a_clear_that_no_replica_has_says_so(cluster: ValkeyCluster
         assert await found(store, key) == entry
         await store.forbid(Selector(kind="image"), "again")
         assert await found(store, key) is None
+
+
+async def test_row_15_a_clear_waits_for_the_replicas_of_a_new_master(
+    cluster: ValkeyCluster, shards: tuple[Node, ...]
+) -> None:
+    """A store that learns of the fail-over only from the answer to its clear (MOVED) still waits for a replica."""
+    names = names_on(cluster, shards[0])
+    (replica,) = cluster.replicas_of(shards[0])
+    async with cluster.fronted() as proxies, sharded(cluster.url, names) as store:
+        await store.barrier()
+        await asyncio.to_thread(cluster.failover, replica, Failover.AGREED)
+        await store.forbid(Selector(kind="image"), "test")
+        assert proxies[replica].tally.served["WAIT"] == 1

@@ -27,7 +27,6 @@ from hashcache.core.key import Names
 from hashcache.stores.hearing import Pace
 from hashcache.stores.redis.channel import RedisChannel
 from hashcache.stores.redis.cluster.cluster import Cluster
-from hashcache.stores.redis.cluster.survey import reply_of
 from hashcache.stores.redis.cluster.topology import Endpoint
 from hashcache.stores.redis.dialing import dial
 from hashcache.stores.redis.scripts import Command
@@ -111,9 +110,9 @@ class ClusterChannel(RedisChannel):
 
     async def _strays(self, node: Endpoint, publish: Command) -> int:
         """How many listen at *node*, and were told by *publish*."""
-        address = self._cluster.nodes.address(node)
+        nodes = self._cluster.nodes
         try:
-            _, count = await reply_of(address, ("PUBSUB", "NUMSUB", self.name), _STRAYS)
-            return int(await reply_of(address, publish, _STRAYS)) if count else 0
+            _, count = await nodes.reply_of(node, ("PUBSUB", "NUMSUB", self.name), _STRAYS)
+            return int(await nodes.reply_of(node, publish, _STRAYS)) if count else 0
         except StoreUnavailable:
             return 1

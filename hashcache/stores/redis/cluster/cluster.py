@@ -134,7 +134,7 @@ class Cluster:
 
     async def _deliver(self, node: Endpoint, server: Server, errands: Sequence[_Errand], until: float) -> list[Any]:
         """What *server*, which is *node*, answers to each of *errands*, redirections and refusals among them."""
-        waits = self._replicated and self._has_replicas(node) and any(isinstance(one.command, Call) for one in errands)
+        waits = any(isinstance(one.command, Call) for one in errands) and await self._has_replicas(node, until)
         commands: list[Command | Call] = []
         places: list[int] = []
         for one in errands:
@@ -153,13 +153,28 @@ class Cluster:
         except StoreUnavailable:
             self.nodes.doubt()
             raise
-        if waits and replies[-1] == 0:
+        answers = [replies[place] for place in places]
+        if waits and not all(isinstance(one, ResponseError) for one in answers):
+            self._waited(server, replies[-1])
+        return answers
+
+    async def _has_replicas(self, node: Endpoint, until: float) -> bool:
+        """Whether to wait for replicas of *node*, because it has some."""
+        if not self._replicated:
+            return False
+        topology = self.nodes.topology
+        if node not in topology.replicas:  # it has just become a master
+            topology = await self.nodes.survey(timedelta(seconds=_left(until)))
+        # Where still nobody knows it as one, it is better to wait in vain than not to wait.
+        return node not in topology.replicas or bool(topology.replicas[node])
+
+    def _waited(self, server: Server, answer: Any) -> None:
+        """Raises StoreUnavailable unless the *answer* to WAIT says that a replica has what was done."""
+        if isinstance(answer, ResponseError):
+            raise server.refusal(answer)
+        if answer == 0:
             self.nodes.doubt()
             raise StoreUnavailable(f"Redis at {self.where}: done, but no replica has it yet", reason="unreplicated")
-        return [replies[place] for place in places]
-
-    def _has_replicas(self, node: Endpoint) -> bool:
-        return bool(self.nodes.topology.replicas.get(node))
 
     def _onward(self, node: Endpoint, errand: _Errand, answer: Any) -> _Errand | None:
         """How *errand* goes on after *answer*; None: it does not."""

@@ -15,12 +15,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from hashcache.core.errors import StoreUnavailable
 from hashcache.stores.redis.address import Address
 from hashcache.stores.redis.clock import ServerClock
-from hashcache.stores.redis.cluster.survey import first_of, told_by
+from hashcache.stores.redis.cluster.survey import first_of, reply_of, told_by
 from hashcache.stores.redis.cluster.topology import Endpoint, Topology, slot_of
+from hashcache.stores.redis.scripts import Command
 from hashcache.stores.redis.server import Server
 
 #: Seconds between two readings of the topology.
@@ -60,7 +62,7 @@ class Nodes:
         self._surveyed: float | None = None
         self._failure = StoreUnavailable(f"Redis at {self.where}: no node was reached yet", reason="unreachable")
         self._leaving: set[asyncio.Task[None]] = set()
-        #: Those that read the topology, and those of nodes that have left.
+        #: Those outside the servers, and those of nodes that have left.
         self._other_commands = 0
         self._closed = False
 
@@ -116,6 +118,16 @@ class Nodes:
             self.doubt()
             await self._told(within)
         return self._owner(slot)
+
+    async def reply_of(self, node: Endpoint, command: Command, within: timedelta) -> Any:
+        """
+        What *node*, which may be a replica, replies to *command*, on a connection of its own.
+
+        Raises:
+            StoreUnavailable: it is out of reach, late, or refuses it.
+        """
+        self._other_commands += 1
+        return await reply_of(self.address(node), command, within)
 
     def moved(self, slot: int, node: Endpoint) -> None:
         """An answer says that *slot* is at *node*."""
