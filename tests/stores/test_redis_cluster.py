@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from hashcache import wiring
 from hashcache.core.barrier import MOST, Barrier, Selector
 from hashcache.core.entry import EPOCH, Head
 from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError, StoreUnavailable
 from hashcache.core.key import Key, Names
 from hashcache.ports import StoreHealth
+from hashcache.settings import load
 from hashcache.stores.redis import RedisStore
 from hashcache.stores.redis.cluster import ClusterStore
 from tests.harness.booking import book
@@ -221,6 +223,14 @@ def test_urls_that_cannot_be_used(url: str, words: str) -> None:
         ClusterStore(url, names=Names("t"), envelope=Envelope(most=1), clock=HandClock(), ca_file="/nowhere.pem")
     assert words in str(caught.value)
     assert "pa%40ss" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("scheme", "kind"), [("redis+cluster", ClusterStore), ("redis", RedisStore)])
+def test_the_settings_choose_the_store(scheme: str, kind: type[RedisStore]) -> None:
+    """By the URL's scheme, whichever variable holds it."""
+    for name in ("HASHCACHE_STORE", "REDIS_URL"):
+        store = wiring.store(load({name: f"{scheme}://:pw@node-1:7000"}))
+        assert type(store) is kind
 
 
 async def test_user_and_password_are_for_all_nodes(cluster: ValkeyCluster, shards: tuple[Node, ...]) -> None:
