@@ -20,8 +20,8 @@ from hashcache.core.entry import Instant
 from hashcache.core.key import Key, Names
 from hashcache.ports.ledger import KEPT, REMEMBERED, Batch, Minute, Process
 from hashcache.stores.redis.clock import ServerClock
+from hashcache.stores.redis.remote import Remote
 from hashcache.stores.redis.scripts import Script, Word
-from hashcache.stores.redis.server import Server
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = 60_000
@@ -39,7 +39,7 @@ class RedisLedger:
 
     def __init__(
         self,
-        server: Server,
+        server: Remote,
         names: Names,
         clock: ServerClock,
         patience: timedelta,
