@@ -113,7 +113,7 @@ async def test_everything_but_the_books_has_a_time_to_live(
     services: Services, vendor: ScriptedVendor, paid: dict[str, str], strangers: Redis
 ) -> None:
     """
-    Entries live for 7 days (images, videos) or 30 (texts), a claim for the lease, a tombstone for 10 minutes, at most;
+    Entries live for 7 days (images, videos) or 30 (texts), a claim for the lease, a tombstone for 70 minutes, at most;
     of the books only the barrier and the totals have no end. And each is where its name says: under the prefix, its
     digest in braces.
     """
@@ -134,7 +134,7 @@ async def test_everything_but_the_books_has_a_time_to_live(
         b"hashcache:prod:analysis:{": 7 * DAY,
         b"hashcache:prod:text:{": 30 * DAY,
         b":claim": 9,
-        b":forgotten": 600,
+        b":forgotten": 4200,
     }
     told = dict.fromkeys(life, 0)
     for key, milliseconds in found.items():
