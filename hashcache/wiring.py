@@ -36,10 +36,19 @@ from hashcache.providers.trust import trusted
 from hashcache.settings import Generic, Settings, Vendor
 from hashcache.stores.memory import MemoryStore
 from hashcache.stores.off import OffStore
+from hashcache.stores.redis.cluster import ClusterStore
 from hashcache.stores.redis.store import RedisStore
 from hashcache.stores.sqlite.store import SqliteStore
 
 _MEMORY = 256 * 1024 * 1024
+_ON_REDIS = {
+    "redis": RedisStore,
+    "rediss": RedisStore,
+    "redis+sentinel": RedisStore,
+    "rediss+sentinel": RedisStore,
+    "redis+cluster": ClusterStore,
+    "rediss+cluster": ClusterStore,
+}
 
 
 class Shared(Store, Protocol):
@@ -116,8 +125,8 @@ def store(settings: Settings) -> Shared:
         return MemoryStore(names=names, envelope=envelope, clock=clock, most=_MEMORY)
     if scheme == "sqlite":
         return SqliteStore(path=url.removeprefix("sqlite:///"), names=names, envelope=envelope, clock=clock)
-    if scheme in {"redis", "rediss", "redis+sentinel", "rediss+sentinel"}:
-        return RedisStore(
+    if scheme in _ON_REDIS:
+        return _ON_REDIS[scheme](
             url=url,
             names=names,
             envelope=envelope,

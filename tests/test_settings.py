@@ -20,6 +20,7 @@ DIGEST = "6b1d2c9f0a4e8375c1f60d7b92a3e4585f0c1b6a7d8e9f30214355a6b7c8d9e0"
 OTHER_DIGEST = "0" * 63 + "1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- nobody binds there
 GENERIC = {"HASHCACHE_PROVIDER": "generic", "HASHCACHE_GENERIC_URL": "https://api.example.com/v1"}
+CLUSTER = "rediss+cluster://me:p%40@a:1,b,[::1]:3"
 UPSTASH = "rediss://default:pw%40x@eu1-fox-12345.upstash.io:6379"
 WATCHED = "rediss+sentinel://me:p%40@a:1,b,[::1]:3/main/2?sentinel_username=us&sentinel_password=p%2Bq"
 steady = settings(deadline=None)  # an example is cheap, but a busy machine may make it wait
@@ -268,6 +269,13 @@ def test_what_is_no_size(text: str) -> None:
             "redis+sentinel://b:2,a/m",
             "HASHCACHE_STORE",
         ),
+        ({"HASHCACHE_STORE": CLUSTER, "HASHCACHE_REDIS_CA": "/ca.pem"}, CLUSTER, "HASHCACHE_STORE"),
+        ({"REDIS_URL": CLUSTER, "REDIS_PASSWORD": "p@", "REDIS_TLS": "1", "REDIS_DB": "0"}, CLUSTER, "REDIS_URL"),
+        (
+            {"HASHCACHE_STORE": "redis+cluster://b:2,a", "REDIS_URL": "redis+cluster://default@A:6379,b:2/0"},
+            "redis+cluster://b:2,a",
+            "HASHCACHE_STORE",
+        ),
     ],
 )
 def test_the_store(environ: dict[str, str], store: str, came_from: str) -> None:
@@ -289,6 +297,8 @@ def test_the_store(environ: dict[str, str], store: str, came_from: str) -> None:
         {"REDIS_URL": "redis+sentinel://a/main", "HASHCACHE_STORE": "redis+sentinel://a/other"},
         {"REDIS_URL": "redis+sentinel://a/main", "HASHCACHE_STORE": "redis://a"},
         {"REDIS_URL": "redis+sentinel://:c0nfidential@a/main", "REDIS_PASSWORD": "pw"},
+        {"HASHCACHE_STORE": "redis+cluster://a,b", "REDIS_URL": "redis+cluster://a"},
+        {"REDIS_URL": CLUSTER, "REDIS_HOST": "a"},
     ],
 )
 def test_two_stores_that_disagree_are_an_error(environ: dict[str, str]) -> None:
@@ -314,7 +324,6 @@ def test_two_stores_that_disagree_are_an_error(environ: dict[str, str]) -> None:
         ({"REDIS_URL": "redis://h/one"}, "redis://user:password@host:port"),
         ({"REDIS_URL": "redis://"}, "redis://user:password@host:port"),
         ({"REDIS_URL": "sqlite:///x"}, "redis://user:password@host:port"),
-        ({"HASHCACHE_STORE": "redis+cluster://a:1,b:2"}, "not supported yet"),
         ({"HASHCACHE_STORE": "redis+sentinel://:c0nfidential@a:1,b:2"}, "must name the master"),
         ({"REDIS_URL": "rediss+sentinel://:c0nfidential@a:1,b:2/"}, "must name the master"),
         ({"REDIS_URL": "redis+sentinel://:c0n/fidential@a:1/main"}, "percent-encode"),
@@ -325,6 +334,13 @@ def test_two_stores_that_disagree_are_an_error(environ: dict[str, str]) -> None:
         ({"REDIS_URL": "redis+sentinel://a/main?ssl_cert_reqs=none"}, "no options but sentinel_password"),
         ({"REDIS_URL": "redis+sentinel://a/main?sentinel_username=c0nfidential"}, "no options but sentinel_password"),
         ({"REDIS_URL": "redis+sentinel://a/main", "HASHCACHE_REDIS_CA": "/ca.pem"}, "HASHCACHE_REDIS_CA is set"),
+        ({"HASHCACHE_STORE": "redis+cluster://:c0nfidential@a:1,b:2/3"}, "only database 0"),
+        ({"HASHCACHE_STORE": "redis+cluster://:c0n/fidential@a:1"}, "percent-encode"),
+        ({"REDIS_URL": "redis+cluster://a,b?ssl_cert_reqs=none"}, "no options"),
+        ({"REDIS_URL": "redis+cluster://a:99999"}, "redis+cluster://user:password@host:port"),
+        ({"REDIS_URL": "redis+cluster://a:0"}, "redis+cluster://user:password@host:port"),
+        ({"REDIS_URL": "redis+cluster://a,,b"}, "redis+cluster://user:password@host:port"),
+        ({"HASHCACHE_STORE": "redis+cluster://a", "HASHCACHE_REDIS_CA": "/ca.pem"}, "HASHCACHE_REDIS_CA is set"),
         ({"HASHCACHE_STORE": "sqlite://x"}, "sqlite:///path"),
         ({"HASHCACHE_STORE": "sqlite:///"}, "must name a file"),
         ({"HASHCACHE_STORE": "sqlite:///:memory:"}, "memory://"),

@@ -29,7 +29,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """*slots* in the order of the keys asked for, and the barrier that was in force when they were read."""
+    """
+    *slots* in the order of the keys asked for, and the barrier that was in force when they were read; where nothing
+    was found there is nothing to judge, and it may be one from before.
+    """
 
     slots: tuple[Slot, ...]
     barrier: Barrier

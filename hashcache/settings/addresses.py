@@ -14,13 +14,15 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from hashcache.settings import watched
+from hashcache.settings import clustered, watched
+from hashcache.settings.clustered import Clustered
 from hashcache.settings.shapes import CONTROL, Malformed
 from hashcache.settings.watched import Watched
 
 DEFAULT = "sqlite:///./hashcache.sqlite3"
-_LATER = ("redis+cluster://", "rediss+cluster://")
-_FORMS = "must be sqlite:///path, memory://, off, redis://..., rediss://... or redis+sentinel://..."
+_FORMS = (
+    "must be sqlite:///path, memory://, off, redis://..., rediss://..., redis+cluster://... or redis+sentinel://..."
+)
 _UPSTASH = ".upstash.io"
 _INJECTED = re.compile(r"tcp://.*:([0-9]{1,5})")
 
@@ -111,32 +113,30 @@ def any_store(text: str) -> str:
         if text in ("sqlite:///", "sqlite:///:memory:") or CONTROL.search(text):
             raise Malformed("must name a file after sqlite:///; for a store in memory use memory://")
         return text
-    if text.startswith(_LATER):
-        raise Malformed("must be another form: Redis Cluster is not supported yet")
-    if text.startswith(("redis:", "rediss:", *watched.SCHEMES, "redis-cli", "http:", "https:")):
+    if text.startswith(("redis:", "rediss:", *watched.SCHEMES, *clustered.SCHEMES, "redis-cli", "http:", "https:")):
         return redis_store(text)
     raise Malformed(_FORMS)
 
 
 def redis_store(text: str) -> str:
-    """The URL of one Redis server, or of sentinels that name one, as it was written."""
+    """The URL of one Redis server, of a cluster, or of sentinels that name a server, as it was written."""
     parse_redis(text)
     return text
 
 
-def parse_redis(text: str) -> Redis | Watched:
+def parse_redis(text: str) -> Redis | Watched | Clustered:
     """
-    The server that a `redis://` or `rediss://` URL names, or what sentinels watch.
+    The server that a `redis://` or `rediss://` URL names, the cluster, or what sentinels watch.
 
     Raises:
         Malformed: it names none, holds options, or would speak to Upstash without TLS.
     """
     if text.startswith("redis-cli"):
         raise Malformed("must be only the URL that the redis-cli command holds, with rediss:// instead of --tls")
-    if text.startswith(_LATER):
-        raise Malformed("must be another form: Redis Cluster is not supported yet")
     if text.startswith(watched.SCHEMES):
         return watched.parse(text)
+    if text.startswith(clustered.SCHEMES):
+        return clustered.parse(text)
     try:
         parts = urlsplit(text)
         host, port = (parts.hostname or "").lower(), parts.port
@@ -174,5 +174,5 @@ def contradicted(url: str, parts: Parts) -> bool:
     if not url.startswith("redis"):
         return bool(wanted)
     server = parse_redis(url)
-    # What sentinels watch has no host of its own: a REDIS_HOST beside it is another server.
+    # A cluster, and what sentinels watch, has no host of its own: a REDIS_HOST beside it is another server.
     return any(getattr(server, name, None) != value for name, value in wanted.items())

@@ -26,11 +26,12 @@ _field_name = shapes.word(
 STORE = (
     Knob("HASHCACHE_STORE", "store.url", addresses.any_store,
          "Where answers are kept: `sqlite:///path` (three slashes, then a path, taken as it is), `memory://`, `off`, "
-         "`redis://...`, `rediss://...`, or where sentinels name the server `redis+sentinel://...` (see below). "
-         "Unset: `REDIS_URL`, else `REDIS_HOST`, else `sqlite:///./hashcache.sqlite3`.",
+         "`redis://...`, `rediss://...`, a Redis Cluster: `redis+cluster://...`, or where sentinels name the server: "
+         "`redis+sentinel://...` (see above). Unset: `REDIS_URL`, else `REDIS_HOST`, else "
+         "`sqlite:///./hashcache.sqlite3`.",
          "sqlite:////var/lib/hashcache/cache.sqlite3", secret=True),
     Knob("REDIS_URL", "store.redis_url", addresses.redis_store,
-         "A Redis server, as hosts such as Render and Upstash give it, or sentinels that name it.",
+         "A Redis server, as hosts such as Render and Upstash give it, a cluster, or sentinels that name a server.",
          "rediss://default:p%40ss@eu1-fox-12345.upstash.io:6379", secret=True),
     Knob("REDIS_HOST", "store.host", shapes.host,
          "A Redis server by its parts: the host.", "redis.internal"),
@@ -48,7 +49,7 @@ STORE = (
          "A file with the certificates (PEM) that may vouch for a `rediss` server; unset: the system's.",
          "/etc/ssl/redis-ca.pem"),
     Knob("HASHCACHE_REDIS_CONNECTIONS", "redis_connections", shapes.whole(least=1, most=10_000),
-         "The most connections to Redis that one process opens.", "50", "20"),
+         "The most connections to Redis that one process opens, to all nodes of a cluster together.", "50", "20"),
     Knob("HASHCACHE_REDIS_MAX_MEMORY", "redis_max_memory", shapes.size(),
          "How much the plan holds, where the server does not tell.", "256MB"),
     Knob("HASHCACHE_REDIS_MONTHLY_COMMANDS", "redis_monthly_commands", shapes.whole(least=1, most=10**15),

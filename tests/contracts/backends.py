@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
-from redis import Redis
+from redis import Redis, RedisCluster
+from redis.cluster import ClusterNode
 
 from hashcache.core.barrier import NONE
 from hashcache.core.envelope import Envelope
@@ -22,8 +23,10 @@ from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.memory import MemoryStore
 from hashcache.stores.memory.shelf import Sealed
 from hashcache.stores.redis import RedisStore
+from hashcache.stores.redis.cluster import ClusterStore
 from hashcache.stores.sqlite import SqliteStore
 from tests.harness.clock import START, HandClock
+from tests.harness.cluster import ValkeyCluster
 
 MOST = 1_000_000
 _PATIENT = timedelta(seconds=20)
@@ -180,21 +183,21 @@ class RedisBackend(_Backend):
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
-        self.client = Redis.from_url(url)
+        self.client: Any = Redis.from_url(url)
 
     async def instance(self, environment: str | None = None, *, pace: Pace = PACE) -> Both:
-        names, envelope = self._names(environment), Envelope(most=MOST)
-        return await self._kept(
-            RedisStore(
-                self.url,
-                names=names,
-                envelope=envelope,
-                clock=self.clock,
-                connections=8,
-                deadline=_PATIENT,
-                patience=_PATIENT,
-                pace=pace,
-            )
+        return await self._kept(self._store(self._names(environment), pace))
+
+    def _store(self, names: Names, pace: Pace) -> RedisStore:
+        return RedisStore(
+            self.url,
+            names=names,
+            envelope=Envelope(most=MOST),
+            clock=self.clock,
+            connections=8,
+            deadline=_PATIENT,
+            patience=_PATIENT,
+            pace=pace,
         )
 
     async def elapse(self, duration: timedelta) -> None:
@@ -222,16 +225,47 @@ class RedisBackend(_Backend):
             pipeline.execute()
 
 
+class ClusterBackend(RedisBackend):
+    """A real cluster of three masters and a replica. Each instance knows all nodes."""
+
+    def __init__(self, cluster: ValkeyCluster) -> None:
+        _Backend.__init__(self)
+        self.cluster = cluster
+        self.url = cluster.url
+        nodes = [ClusterNode("127.0.0.1", node.port) for node in cluster.masters]
+        self.client = RedisCluster(startup_nodes=nodes)
+
+    def _store(self, names: Names, pace: Pace) -> RedisStore:
+        return ClusterStore(
+            self.url,
+            names=names,
+            envelope=Envelope(most=MOST),
+            clock=self.clock,
+            connections=24,
+            deadline=_PATIENT,
+            patience=_PATIENT,
+            pace=pace,
+        )
+
+    async def inject(self, messages: list[bytes]) -> None:
+        with self.cluster.node_of(self.names.barrier).client() as client, client.pipeline(transaction=False) as sent:
+            for message in messages:
+                sent.publish(f"{self.names.prefix}channel", message)
+            sent.execute()
+
+
 @asynccontextmanager
-async def backend_of(kind: str, folder: Path, url: str) -> AsyncIterator[Backend]:
-    """The backend called *kind*; closes all its instances."""
+async def backend_of(kind: str, folder: Path, server: Callable[[str], Any]) -> AsyncIterator[Backend]:
+    """The backend called *kind*; closes all its instances. *server* gives the fixture of a name: only those needed."""
     backend: MemoryBackend | SqliteBackend | RedisBackend
     if kind == "memory":
         backend = MemoryBackend()
     elif kind == "sqlite":
         backend = SqliteBackend(folder)
+    elif kind == "redis":
+        backend = RedisBackend(server("redis_url"))
     else:
-        backend = RedisBackend(url)
+        backend = ClusterBackend(server("cluster"))
     try:
         yield backend
     finally:
@@ -239,3 +273,6 @@ async def backend_of(kind: str, folder: Path, url: str) -> AsyncIterator[Backend
             await store.close()
         if isinstance(backend, RedisBackend):
             backend.client.close()
+
+
+KINDS = ["memory", "sqlite", "redis", "cluster"]

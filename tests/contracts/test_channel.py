@@ -7,7 +7,6 @@ How each notices that it is cut off is in tests/stores.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key
 from hashcache.core.notice import LONGEST, Notice, encode
 from hashcache.stores.hearing import Pace
-from tests.contracts.backends import Backend, Both, backend_of
+from tests.contracts.backends import KINDS, Backend, Both, backend_of
 from tests.contracts.ear import Ear, comes
 
 LEASE = timedelta(seconds=30)
@@ -28,12 +27,11 @@ KEY = Key("analysis", "a" * 64, "variant")
 JUNK = [b"", b"\xff\x00", b"{}", b"[" * 10_000, b'{"kind":"clear","origin":"x","timestamp":1}', b" " * (LONGEST + 1)]
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=KINDS)
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
-    """Each store in turn. The Redis server is started only when its turn comes."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(backend_of(request.param, tmp_path, url))
+    """Each store in turn. Servers are started only when their turn comes."""
+    async with backend_of(request.param, tmp_path, request.getfixturevalue) as backend:
+        yield backend
 
 
 def cleared(store: Both, reason: str = "test") -> Notice:

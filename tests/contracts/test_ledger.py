@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from hashcache.core.entry import EPOCH, Instant
 from hashcache.core.key import Key
 from hashcache.ports import Ledger
 from hashcache.ports.ledger import Batch, Minute, Process
-from tests.contracts.backends import Backend, Both, backend_of
+from tests.contracts.backends import KINDS, Backend, Both, backend_of
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -27,12 +26,11 @@ SHORT = timedelta(milliseconds=60)
 LONG = timedelta(minutes=5)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=KINDS)
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
-    """Each store in turn. The Redis server is started only when its turn comes."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(backend_of(request.param, tmp_path, url))
+    """Each store in turn. Servers are started only when their turn comes."""
+    async with backend_of(request.param, tmp_path, request.getfixturevalue) as backend:
+        yield backend
 
 
 @pytest.fixture

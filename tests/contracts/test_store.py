@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,7 @@ from hashcache.core.entry import Entry, Head, Instant, Label
 from hashcache.core.key import Key
 from hashcache.core.money import MicroDollars
 from hashcache.ports import OLDEST, TOMBSTONE, Claim
-from tests.contracts.backends import Backend, Both, backend_of
+from tests.contracts.backends import KINDS, Backend, Both, backend_of
 from tests.harness.booking import book
 
 WEEK = timedelta(days=7)
@@ -30,12 +29,11 @@ SHORT = timedelta(milliseconds=60)
 MILLISECOND = timedelta(milliseconds=1)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=KINDS)
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
-    """Each store in turn. The Redis server is started only when its turn comes."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(backend_of(request.param, tmp_path, url))
+    """Each store in turn. Servers are started only when their turn comes."""
+    async with backend_of(request.param, tmp_path, request.getfixturevalue) as backend:
+        yield backend
 
 
 @pytest.fixture
@@ -561,7 +559,7 @@ async def test_what_was_lost_of_the_barrier_is_put_back(backend: Backend) -> Non
     assert await other.restore(known) == known
     claim = await claimed(one, key(), "under way")
     backend.lose_barrier()
-    assert (await one.read([key()])).barrier.sequence == 0
+    assert (await one.barrier()).sequence == 0
     assert not await one.commit(claim, entry(one, key(), sequence=known.sequence))
     assert await other.restore(known) == known
     assert (await one.claim(key(), "again", LEASE)).barrier == known

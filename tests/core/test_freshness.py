@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from hashcache.core.barrier import NONE, Barrier, Selector
+from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Entry, Instant, Label
 from hashcache.core.freshness import Cause, Fresh, Missing, judge
 from hashcache.core.key import Key
@@ -15,6 +15,10 @@ from hashcache.core.policy import Policy
 
 BOUGHT, EXPIRES = Instant(1_000_000), Instant(1_060_000)
 ENTRY = Entry(Key("analysis", "x", "v"), Label("image", "acme", "generic"), b"{}", 3, BOUGHT, EXPIRES)
+
+
+#: As it was when the entry was bought: it forbids nothing.
+OPEN = Barrier(3)
 
 
 def barrier(sequence: int, selector: Selector) -> Barrier:
@@ -25,19 +29,29 @@ def barrier(sequence: int, selector: Selector) -> Barrier:
 @pytest.mark.parametrize(
     ("entry", "now", "forbidden", "not_before", "expected"),
     [
-        pytest.param(None, 0, NONE, 0, Missing(Cause.NEW), id="nothing there"),
-        pytest.param(ENTRY, BOUGHT, NONE, 0, Fresh(ENTRY), id="just bought"),
-        pytest.param(ENTRY, EXPIRES - 1, NONE, 0, Fresh(ENTRY), id="the last millisecond"),
-        pytest.param(ENTRY, EXPIRES, NONE, 0, Missing(Cause.EXPIRED), id="the first millisecond after"),
-        pytest.param(ENTRY, BOUGHT - 5_000, NONE, 0, Fresh(ENTRY), id="a clock behind the one that bought it"),
+        pytest.param(None, 0, OPEN, 0, Missing(Cause.NEW), id="nothing there"),
+        pytest.param(ENTRY, BOUGHT, OPEN, 0, Fresh(ENTRY), id="just bought"),
+        pytest.param(ENTRY, EXPIRES - 1, OPEN, 0, Fresh(ENTRY), id="the last millisecond"),
+        pytest.param(ENTRY, EXPIRES, OPEN, 0, Missing(Cause.EXPIRED), id="the first millisecond after"),
+        pytest.param(ENTRY, BOUGHT - 5_000, OPEN, 0, Fresh(ENTRY), id="a clock behind the one that bought it"),
         pytest.param(ENTRY, BOUGHT, barrier(4, Selector()), 0, Missing(Cause.CLEARED), id="cleared afterwards"),
         pytest.param(ENTRY, BOUGHT, barrier(3, Selector()), 0, Fresh(ENTRY), id="bought under that very barrier"),
-        pytest.param(ENTRY, BOUGHT, barrier(2, Selector()), 0, Fresh(ENTRY), id="cleared before"),
+        pytest.param(
+            ENTRY,
+            BOUGHT,
+            barrier(2, Selector()).raised(Selector(kind="video"), now=Instant(0), reason=""),
+            0,
+            Fresh(ENTRY),
+            id="cleared before",
+        ),
+        pytest.param(
+            ENTRY, BOUGHT, Barrier(2), 0, Missing(Cause.CLEARED), id="of a time that the barrier does not know"
+        ),
         pytest.param(ENTRY, BOUGHT, barrier(4, Selector(kind="video")), 0, Fresh(ENTRY), id="others were cleared"),
         pytest.param(ENTRY, EXPIRES, barrier(4, Selector()), 0, Missing(Cause.CLEARED), id="cleared, then expired"),
-        pytest.param(ENTRY, BOUGHT, NONE, BOUGHT, Fresh(ENTRY), id="as new as was asked for"),
-        pytest.param(ENTRY, BOUGHT, NONE, BOUGHT + 1, Missing(Cause.REFRESH), id="older than was asked for"),
-        pytest.param(ENTRY, EXPIRES, NONE, BOUGHT + 1, Missing(Cause.EXPIRED), id="expired and too old"),
+        pytest.param(ENTRY, BOUGHT, OPEN, BOUGHT, Fresh(ENTRY), id="as new as was asked for"),
+        pytest.param(ENTRY, BOUGHT, OPEN, BOUGHT + 1, Missing(Cause.REFRESH), id="older than was asked for"),
+        pytest.param(ENTRY, EXPIRES, OPEN, BOUGHT + 1, Missing(Cause.EXPIRED), id="expired and too old"),
     ],
 )
 def test_what_an_entry_permits(entry, now, forbidden, not_before, expected) -> None:
@@ -65,7 +79,7 @@ def test_thirty_days_are_no_special_case() -> None:
     """The longest life is as exact as the shortest."""
     month = replace(ENTRY, expires=Instant(BOUGHT + timedelta(days=30) // timedelta(milliseconds=1)))
     assert month.ttl(BOUGHT) == 30 * 86_400
-    assert judge(month, now=Instant(month.expires - 1), barrier=NONE) == Fresh(month)
+    assert judge(month, now=Instant(month.expires - 1), barrier=OPEN) == Fresh(month)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashcache.core.barrier import NONE, Barrier, Selector
+from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Entry, Instant, Label
 from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge, lifetime, prolonged, refresh_is_due
 from hashcache.core.key import Key
@@ -23,7 +23,9 @@ ENTRY = Entry(
     Key("analysis", "x", "v"), Label("image", "acme", "generic"), b"{}", 3, BOUGHT, EXPIRES, kept=Instant(1_120_000)
 )
 NEGATIVE = replace(ENTRY, error="rejected", failures=1)
-CLEARED = Barrier(3).raised(Selector(), now=Instant(0), reason="test")
+#: As it was when the entry was bought: it forbids nothing.
+OPEN = Barrier(3)
+CLEARED = OPEN.raised(Selector(), now=Instant(0), reason="test")
 INSTANTS = st.integers(0, 2**41).map(Instant)
 WINDOWS = st.timedeltas(NEVER, timedelta(days=400)).map(lambda length: length // MILLISECOND * MILLISECOND)
 CHANCES = st.floats(0, 1, exclude_max=True)
@@ -55,13 +57,13 @@ def test_what_may_be_served_stale(
 ) -> None:
     """Within the window of RFC 5861 that is meant, to the millisecond, and never when it says that there is none."""
     windows = {"stale_while_revalidate": revalidate * MILLISECOND, "stale_if_error": on_error * MILLISECOND}
-    assert judge(entry, now=Instant(EXPIRES + late), barrier=NONE, **windows) == expected
+    assert judge(entry, now=Instant(EXPIRES + late), barrier=OPEN, **windows) == expected
 
 
 def test_who_asks_for_a_new_answer_gets_no_stale_one_but_may_fall_back() -> None:
     """A forced refresh buys; only if that fails does the old answer serve."""
     windows = {"stale_while_revalidate": timedelta(1), "stale_if_error": timedelta(1)}
-    verdict = judge(ENTRY, now=EXPIRES, barrier=NONE, not_before=Instant(BOUGHT + 1), **windows)
+    verdict = judge(ENTRY, now=EXPIRES, barrier=OPEN, not_before=Instant(BOUGHT + 1), **windows)
     assert verdict == Missing(Cause.EXPIRED, ENTRY)
 
 
@@ -80,7 +82,7 @@ def test_nothing_is_served_beyond_what_was_promised(
 ) -> None:
     """Fresh before it expires, stale within its window, a fallback within its own; older than asked for: neither."""
     windows = {"stale_while_revalidate": revalidate, "stale_if_error": on_error}
-    verdict = judge(entry, now=now, barrier=NONE, not_before=not_before, **windows)
+    verdict = judge(entry, now=now, barrier=OPEN, not_before=not_before, **windows)
     late = (now - entry.expires) * MILLISECOND
     if isinstance(verdict, Fresh):
         assert now < entry.expires
@@ -97,7 +99,7 @@ def test_nothing_is_served_beyond_what_was_promised(
 @given(ENTRIES, INSTANTS)
 def test_without_a_policy_nothing_stale_is_served(entry: Entry, now: Instant) -> None:
     """Paid analyses: fresh or bought."""
-    verdict = judge(entry, now=now, barrier=NONE)
+    verdict = judge(entry, now=now, barrier=OPEN)
     assert verdict == (Fresh(entry) if now < entry.expires else Missing(Cause.EXPIRED))
 
 

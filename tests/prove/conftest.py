@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.harness.cluster import ValkeyCluster
 from tests.harness.fleet import Numbered
 from tests.harness.valkey import Valkey, valkey
 from tests.harness.vendor import ScriptedVendor
@@ -60,9 +61,13 @@ async def vendor(script: Numbered) -> AsyncIterator[ScriptedVendor]:
 
 @pytest.fixture
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The settings of a store for several processes; its parameter says which: `redis` or `sqlite`."""
+    """The settings of a store for several processes; its parameter says which: `redis`, `cluster` or `sqlite`."""
     if request.param == "sqlite":
         yield {"HASHCACHE_STORE": f"sqlite:///{tmp_path}/shared.sqlite3"}
+        return
+    if request.param == "cluster":
+        with ValkeyCluster() as cluster:
+            yield {"HASHCACHE_STORE": cluster.url}
         return
     with Valkey() as server:
         yield {"HASHCACHE_STORE": server.url}

@@ -28,8 +28,10 @@ SEED = 20_261_120
     [
         pytest.param("redis", 24),
         pytest.param("sqlite", 6),
+        pytest.param("cluster", 24),
         pytest.param("redis", 1000, marks=[pytest.mark.prove, pytest.mark.timeout(500)]),
         pytest.param("sqlite", 200, marks=[pytest.mark.prove, pytest.mark.timeout(300)]),
+        pytest.param("cluster", 200, marks=[pytest.mark.prove, pytest.mark.timeout(300)]),
     ],
     indirect=["shared"],
 )

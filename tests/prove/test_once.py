@@ -20,8 +20,10 @@ MANY = [pytest.mark.prove, pytest.mark.timeout(400)]
     [
         pytest.param(4, "redis", 5),
         pytest.param(4, "sqlite", 5),
+        pytest.param(4, "cluster", 5),
         pytest.param(4, "redis", 200, marks=MANY),
         pytest.param(4, "sqlite", 200, marks=MANY),
+        pytest.param(4, "cluster", 200, marks=MANY),
         pytest.param(1, "redis", 200, marks=MANY),
         pytest.param(1, "sqlite", 200, marks=MANY),
     ],

@@ -30,6 +30,7 @@ KILLED = pytest.mark.parametrize(
     [
         pytest.param("redis", 1),
         pytest.param("sqlite", 1, marks=PROVE),
+        pytest.param("cluster", 1, marks=PROVE),
         pytest.param("redis", 8, marks=PROVE),
         pytest.param("sqlite", 8, marks=PROVE),
     ],

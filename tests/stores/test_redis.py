@@ -318,13 +318,6 @@ def test_urls_that_cannot_be_used(url: str) -> None:
     assert QUOTED not in str(caught.value)
 
 
-def test_a_cluster_is_named_as_not_supported_yet() -> None:
-    """Who asks for one reads that, not that the URL is malformed."""
-    for url in ("redis+cluster://a:1,b:2", "rediss+cluster://a:1"):
-        with pytest.raises(SettingsError, match="not supported yet"):
-            RedisStore(url, names=NAMES, envelope=Envelope(most=1000), clock=HandClock())
-
-
 def test_a_ca_file_that_cannot_be_read(tmp_path: Path) -> None:
     """A missing file and one without certificates are errors that name the setting."""
     (tmp_path / "empty.pem").write_bytes(b"")

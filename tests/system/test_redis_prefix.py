@@ -114,8 +114,8 @@ async def test_everything_but_the_books_has_a_time_to_live(
 ) -> None:
     """
     Entries live for 7 days (images, videos) or 30 (texts), a claim for the lease, a tombstone for 70 minutes, at most;
-    lines of money live for 400 days and what remains of the month; of the books only the barrier and the totals have no end. And each is where its name says: under the prefix, its
-    digest in braces.
+    lines of money live for 400 days and what remains of the month; of the books only the barrier and the totals have no
+    end. And each is where its name says: under the prefix, its digest in braces.
     """
     service = await services.start(**paid, REDIS_URL=_url(strangers), HASHCACHE_ENV="prod", HASHCACHE_LEASE="9s")
     await fill(service)

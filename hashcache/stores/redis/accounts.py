@@ -34,8 +34,8 @@ from hashcache.stores import accounting, records
 from hashcache.stores.accounting import WINDOW_KEPT, Found, Lapsed, Noted, Tried, Turn
 from hashcache.stores.redis.amendment import DAYS_LIFE, Amendment, Seen, at, breaker, lapsed, window
 from hashcache.stores.redis.clock import ServerClock
+from hashcache.stores.redis.remote import Remote
 from hashcache.stores.redis.scripts import Call, Script, flat
-from hashcache.stores.redis.server import Server
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class RedisAccounts:
     """The accounts of one environment on *server*; reading and reaping may take *patience*, all else *deadline*."""
 
     def __init__(
-        self, server: Server, names: Names, clock: ServerClock, *, deadline: timedelta, patience: timedelta
+        self, server: Remote, names: Names, clock: ServerClock, *, deadline: timedelta, patience: timedelta
     ) -> None:
         self._server = server
         self._names = names

@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 from hashcache.core.errors import SettingsError
 
 _SHAPE = "must be redis://user:password@host:port/database, or rediss://... for TLS"
-_LATER = ("redis+cluster:", "rediss+cluster:")
 _PORT = 6379
 
 
@@ -37,8 +36,6 @@ class Address:
         Raises:
             SettingsError: not such a URL, a form that is not supported, or a *ca_file* that cannot be read.
         """
-        if url.startswith(_LATER):
-            raise SettingsError(f"Redis Cluster is not supported yet; the Redis URL {_SHAPE}")
         try:
             parts = urlsplit(url)
             port = parts.port or _PORT

@@ -14,8 +14,8 @@ from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Instant
 from hashcache.core.errors import EntryRefused, StoreUnavailable
 from hashcache.core.key import Names
+from hashcache.stores.redis.remote import Remote
 from hashcache.stores.redis.scripts import Script
-from hashcache.stores.redis.server import Server
 
 #: How often a change is tried anew because somebody else changed the barrier meanwhile.
 _ATTEMPTS = 16
@@ -23,10 +23,15 @@ _SWAP = Script.load("swap")
 
 
 class Books:
-    """The books of one environment on *server*; each verb may take *patience*."""
+    """
+    The books of one environment on *server*; each verb may take *patience*.
 
-    def __init__(self, server: Server, names: Names, patience: timedelta) -> None:
+    *lasting* is asked for what must not be lost when a server is replaced by its replica.
+    """
+
+    def __init__(self, server: Remote, lasting: Remote, names: Names, patience: timedelta) -> None:
         self._server = server
+        self._lasting = lasting
         self._names = names
         self._patience = patience
 
@@ -39,17 +44,17 @@ class Books:
             before = barrier if barrier.sequence else Barrier(now)
             return before.raised(selector, now=now, reason=reason)
 
-        return await self._change(raised)
+        return await self._change(raised, self._lasting)
 
     async def restore(self, known: Barrier, *, now: Instant) -> Barrier:
         """Put back, at *now*, what was lost of *known*."""
-        return await self._change(lambda barrier: barrier.restored(known, now=now))
+        return await self._change(lambda barrier: barrier.restored(known, now=now), self._lasting)
 
     async def progress(self, sequence: int, *, deleted: int, swept: bool) -> None:
         """Note how far the sweep of *sequence* is."""
-        await self._change(lambda barrier: barrier.progressed(sequence, deleted=deleted, swept=swept))
+        await self._change(lambda barrier: barrier.progressed(sequence, deleted=deleted, swept=swept), self._server)
 
-    async def _change(self, change: Callable[[Barrier], Barrier]) -> Barrier:
+    async def _change(self, change: Callable[[Barrier], Barrier], server: Remote) -> Barrier:
         (stored,) = await self._server.ask(("GET", self._names.barrier), within=self._patience)
         for _ in range(_ATTEMPTS):
             before = decode(stored)
@@ -57,7 +62,7 @@ class Books:
             if after == before:
                 return before
             swap = _SWAP.call([self._names.barrier], stored or b"", barriers.encode(after))
-            (stored,) = await self._server.ask(swap, within=self._patience)
+            (stored,) = await server.ask(swap, within=self._patience)
             if stored is None:
                 return after
         raise StoreUnavailable("the record of what was cleared is being changed all the time", reason="timeout")

@@ -13,14 +13,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from hashcache.core.content import Kind
 from hashcache.core.entry import Head
 from hashcache.core.envelope import LONGEST_HEAD
 from hashcache.core.key import Names
 from hashcache.ports import Page
-from hashcache.stores.redis.scripts import Script
-from hashcache.stores.redis.server import Server
+from hashcache.stores.redis.remote import Remote
+from hashcache.stores.redis.scripts import Call, Command, Script
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark
 
 #: First bytes that hold the head of nearly every entry; the rare longer ones are asked for again.
@@ -39,7 +40,7 @@ class Catalogue:
     """The entries of one environment on *server*; each verb may take *patience* for each round trip."""
 
     def __init__(
-        self, server: Server, names: Names, sealing: Sealing, patience: timedelta, monotonic: Callable[[], float]
+        self, server: Remote, names: Names, sealing: Sealing, patience: timedelta, monotonic: Callable[[], float]
     ) -> None:
         self._server = server
         self._names = names
@@ -62,12 +63,15 @@ class Catalogue:
     async def remove(self, heads: Sequence[Head]) -> int:
         """Remove the entries that are still the ones that *heads* describe."""
         removed = 0
-        for batch in _batches(heads):
-            keys = [self._names.entry(head.key) for head in batch]
-            call = _REMOVE.call(keys, MARK_FROM, MARK_TO - 1, *(mark(head) for head in batch))
-            (count,) = await self._server.ask(call, within=self._patience)
+        for at in range(0, len(heads), _BATCH):
+            (count,) = await self._server.ask(self._removal(heads[at : at + _BATCH]), within=self._patience)
             removed += count
         return removed
+
+    def _removal(self, heads: Sequence[Head]) -> Call:
+        """One run of the script on *heads*."""
+        keys = [self._names.entry(head.key) for head in heads]
+        return _REMOVE.call(keys, MARK_FROM, MARK_TO - 1, *(mark(head) for head in heads))
 
     async def count(self) -> Mapping[str, int] | None:
         """How many entries of each kind there are, as of the last half minute; None: too many to count cheaply."""
@@ -94,8 +98,15 @@ class Catalogue:
 
     async def _names_from(self, cursor: str, count: int) -> tuple[str, list[str]]:
         """One step of SCAN: the next cursor ("0": the end) and the names of entries that it found."""
-        command = ("SCAN", cursor, "MATCH", self._ours, "COUNT", max(1, count))
-        ((following, found),) = await self._server.ask(command, within=self._patience)
+        (reply,) = await self._server.ask(self._step(cursor, count), within=self._patience)
+        return self._entries(reply)
+
+    def _step(self, cursor: str, count: int) -> Command:
+        return ("SCAN", cursor, "MATCH", self._ours, "COUNT", max(1, count))
+
+    def _entries(self, reply: Any) -> tuple[str, list[str]]:
+        """The next cursor and the names of entries in a *reply* to SCAN."""
+        following, found = reply
         names = (name.decode(errors="replace") for name in found)
         return following.decode(), [name for name in names if self._names.parse(name) is not None]
 
@@ -122,8 +133,3 @@ class Catalogue:
             for name, start, size in zip(names, replies[::2], replies[1::2], strict=True)
             if start and size
         ]
-
-
-def _batches(heads: Sequence[Head]) -> Iterable[Sequence[Head]]:
-    """*heads* in runs of the script. In a cluster they would be grouped by slot here."""
-    return (heads[at : at + _BATCH] for at in range(0, len(heads), _BATCH))

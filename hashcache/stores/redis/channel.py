@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,8 @@ from hashcache.stores.hearing import Hearing, Pace, message
 from hashcache.stores.redis.address import Address
 from hashcache.stores.redis.dialing import Way, dial, leads, watch
 from hashcache.stores.redis.failures import translate
-from hashcache.stores.redis.server import Server
+from hashcache.stores.redis.remote import Remote
+from hashcache.stores.redis.scripts import Command
 
 #: Seconds until a lost connection is made anew: at first, and at most; doubled with each failure.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -43,7 +44,7 @@ _FOR_OTHERS = frozenset({"invalidate", "forget"})
 
 class RedisChannel:
     """
-    This process's Channel over the server at *address*; what it sends goes through *server*.
+    This process's Channel. *line* opens a connection to where it is heard; what it sends goes through *server*.
 
     *now* is the store's clock, *monotonic* gives seconds, *chance* a number from 0 to 1.
     *patience* bounds opening the connection and sending.
@@ -52,7 +53,7 @@ class RedisChannel:
     def __init__(
         self,
         address: Address | Way,
-        server: Server,
+        server: Remote,
         names: Names,
         *,
         now: Callable[[], Instant],
@@ -121,16 +122,16 @@ class RedisChannel:
     async def publish(self, notice: Notice) -> int:
         """Send *notice*; how many other processes of hashcache were subscribed, in doubt one too many."""
         raw = message(notice)
-        commands = [("PUBLISH", self.name, raw)]
+        commands: list[Command] = [("PUBLISH", self.name, raw)]
         if notice.kind in _FOR_OTHERS:
             commands.append(("PUBLISH", self._for_others, raw))
         echo = self._echoes.setdefault(raw, asyncio.get_running_loop().create_future())
         try:
-            count, *_ = await self._server.ask(*commands, within=self._patience)
+            count = await self._send(commands)
             self._hearing.sent()
             if self._proven is not None:
                 await asyncio.wait({echo}, timeout=_ECHO)
-            return max(0, int(count) - (1 if echo.done() else 0))
+            return max(0, count - (1 if echo.done() else 0))
         finally:
             self._echoes.pop(raw, None)
 
@@ -141,6 +142,11 @@ class RedisChannel:
     def sent(self) -> None:
         """A script has published a message of ours."""
         self._hearing.sent()
+
+    async def _send(self, commands: Sequence[Command]) -> int:
+        """Send *commands*, which publish; how many heard the first of them, ourselves included."""
+        count, *_ = await self._server.ask(*commands, within=self._patience)
+        return int(count)
 
     async def _listen(self) -> None:
         """Keep a subscription, for ever."""

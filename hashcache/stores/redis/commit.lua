@@ -6,7 +6,7 @@
 -- KEYS[1]  entry: sealed bytes (core/envelope.py); expires when it is not to be kept any longer
 -- KEYS[2]  claim: the holder's token; expires with the lease
 -- KEYS[3]  tombstone: a random word that `forget` left; expires after 70 minutes
--- KEYS[4]  barrier: JSON (core/barrier.py), which begins with its sequence
+-- KEYS[4]  barrier: JSON (core/barrier.py), which begins with its sequence; absent where it lies in another slot
 -- ARGV[1]  our token        ARGV[2]  the tombstone when the claim was granted, '' for none
 -- ARGV[3]  sealed entry     ARGV[4]  for how many milliseconds it is kept
 -- ARGV[5]  the sequence of the barrier by which the caller judged that it may be kept
@@ -21,14 +21,14 @@ local function negative(sealed)
   return math.floor(string.byte(sealed, 4) / 16) % 2 == 1
 end
 
-local barrier = redis.call('GET', KEYS[4])
+local barrier = KEYS[4] and redis.call('GET', KEYS[4])
 local sequence = barrier and string.match(barrier, '^{"sequence":(%d+)') or '0'
-if sequence ~= ARGV[5] then
+if KEYS[4] and sequence ~= ARGV[5] then
   return barrier or ''
 end
 if negative(ARGV[3]) then
   local there = redis.pcall('GETRANGE', KEYS[1], 0, 19)
-  if type(there) == 'string' and #there == 20 and string.sub(there, 1, 2) == 'HC' and not negative(there)
+  if type(there) == 'string' and #there == 20 and string.lower(string.sub(there, 1, 2)) == 'hc' and not negative(there)
       and string.sub(there, 5) ~= ARGV[6] then
     return {redis.call('GET', KEYS[1]), barrier or ''}
   end

@@ -74,6 +74,13 @@ class Connections:
         while self._idle:
             self._drop(self._idle.pop())
 
+    def allow(self, most: int) -> None:
+        """Keep at most so many from now on: what is idle beyond is closed now, what is lent when it comes back."""
+        self._most = most
+        while self._idle and self._count() > most:
+            self._drop(self._idle.pop(0))
+        self._grow()
+
     async def close(self) -> None:
         """Close all connections, lent ones too. Safe to call twice."""
         self._closed = True
@@ -126,7 +133,9 @@ class Connections:
 
     def _give(self, connection: Connection) -> None:
         """Hand *connection* to whoever waits longest, or keep it."""
-        if self._closed or connection in self._retired or not leads(self._address, connection):
+        # *connection* itself is not counted here.
+        full = self._count() >= self._most
+        if self._closed or full or connection in self._retired or not leads(self._address, connection):
             self._drop(connection)
             return
         waiter = self._first_waiter()

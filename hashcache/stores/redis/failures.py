@@ -12,9 +12,11 @@ import ssl
 
 import redis.exceptions
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
     BusyLoadingError,
+    ClusterCrossSlotError,
     ClusterDownError,
     NoPermissionError,
     OutOfMemoryError,
@@ -87,6 +89,8 @@ def told(error: Exception, where: str) -> tuple[str, str]:
         words = f"{words}; if it expects TLS, its URL begins with rediss:// (two s)"
     elif reason == "tls":
         words = f"{words} ({_verification(error)})"
+    elif isinstance(error, AskError | ClusterCrossSlotError):  # MOVED is one, too
+        words = f"{words}; it is a node of a cluster: its URL begins with redis+cluster:// or rediss+cluster://"
     return reason, words
 
 

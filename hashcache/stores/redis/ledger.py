@@ -21,8 +21,8 @@ from hashcache.core.spend import day_of
 from hashcache.ports.ledger import KEPT, REMEMBERED, Batch, Minute, Process
 from hashcache.stores.redis.amendment import DAYS_LIFE
 from hashcache.stores.redis.clock import ServerClock
+from hashcache.stores.redis.remote import Remote
 from hashcache.stores.redis.scripts import Script, flat
-from hashcache.stores.redis.server import Server
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = 60_000
@@ -40,7 +40,7 @@ class RedisLedger:
 
     def __init__(
         self,
-        server: Server,
+        server: Remote,
         names: Names,
         clock: ServerClock,
         patience: timedelta,

@@ -36,7 +36,7 @@ class Server:
     """
     The server at *address*. *patience* bounds opening a connection; *monotonic* gives seconds, *chance* 0 to 1.
 
-    *clock* is kept up to date from the server's by the way.
+    *clock*, if there is one, is kept up to date from the server's by the way.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Server:
         *,
         connections: int,
         patience: timedelta,
-        clock: ServerClock,
+        clock: ServerClock | None,
         monotonic: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
@@ -77,6 +77,19 @@ class Server:
             await asyncio.gather(self._probing, return_exceptions=True)
         await self._connections.close()
 
+    @property
+    def away(self) -> bool:
+        """Whether it is not asked just now, because it failed a moment ago."""
+        return self._breaker.opened is not None
+
+    def keep(self, clock: ServerClock | None) -> None:
+        """From now on keep *clock* up to date; None: no clock."""
+        self._clock = clock
+
+    def allow(self, connections: int) -> None:
+        """Open at most so many from now on; what is idle beyond is closed."""
+        self._connections.allow(connections)
+
     async def ask(self, *commands: Command | Call, within: timedelta, lenient: bool = False) -> list[Any]:
         """
         The replies to *commands*, in order, in one round trip. They are not one act: a Call is one by itself.
@@ -86,33 +99,42 @@ class Server:
         Raises:
             StoreUnavailable: the server is out of reach, late, or refused one of them (the others took effect).
         """
-        self._admit()
+        replies = await self.replies(*commands, within=within)
+        if lenient:
+            replies = [None if is_foreign(reply) else reply for reply in replies]
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise self.refusal(reply)
+        self.answered()
+        return replies
+
+    async def replies(self, *commands: Command | Call, within: timedelta) -> list[Any]:
+        """
+        As `ask`, with the errors that the server answered among the replies; the caller judges them, and tells by
+        `refusal` or `answered` what came of it.
+
+        Raises:
+            StoreUnavailable: the server is out of reach or late.
+        """
+        self.admit()
         try:
             async with deadline(within):
-                replies = await self._exchange(commands)
+                return await self._exchange(commands)
         except (
             RedisError,
             OSError,
             ValueError,
             EOFError,
         ) as error:  # the last two: not Redis's protocol, or half of it
-            raise self._failed(error) from None
-        if lenient:
-            replies = [None if _is_foreign(reply) else reply for reply in replies]
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise self._failed(reply)
+            raise self.refusal(error) from None
+
+    def answered(self) -> None:
+        """It serves."""
         self._breaker = self._breaker.succeeded()
         self._keep_time()
-        return replies
 
-    def _admit(self) -> None:
-        if self._closed:
-            raise StoreUnavailable(f"Redis at {self.where}: the store is closed", reason="closed")
-        if self._breaker.opened is not None:
-            raise StoreUnavailable(f"Redis at {self.where}: not asked, it failed a moment ago", reason=self._reason)
-
-    def _failed(self, error: Exception) -> StoreUnavailable:
+    def refusal(self, error: Exception) -> StoreUnavailable:
+        """What *error* means for whoever asked; the breaker takes note."""
         away = translate(error, self.where)
         if away.reason in OUT_OF_REACH:
             self._breaker = self._breaker.failed(self._monotonic())
@@ -122,10 +144,18 @@ class Server:
         else:
             self._breaker = self._breaker.succeeded()
         if away.reason in _GONE:
-            self._clock.doubt()  # what answers next may be another server
+            if self._clock is not None:
+                self._clock.doubt()  # what answers next may be another server
             if away.reason == "readonly" or self._breaker.opened is not None:
                 self._connections.retire()
         return away
+
+    def admit(self) -> None:
+        """Raises StoreUnavailable while it is not asked, because it failed a moment ago or is closed."""
+        if self._closed:
+            raise StoreUnavailable(f"Redis at {self.where}: the store is closed", reason="closed")
+        if self._breaker.opened is not None:
+            raise StoreUnavailable(f"Redis at {self.where}: not asked, it failed a moment ago", reason=self._reason)
 
     async def _exchange(self, commands: Sequence[Command | Call]) -> list[Any]:
         async with self._connections.lend() as connection:
@@ -164,7 +194,7 @@ class Server:
             self._probing = None
 
     def _keep_time(self) -> None:
-        if self._clock.due and self._sampling is None:
+        if self._clock is not None and self._clock.due and self._sampling is None:
             self._clock.began()
             self._sampling = asyncio.create_task(self._sample())
             self._sampling.add_done_callback(self._sampled)
@@ -173,11 +203,14 @@ class Server:
         self._sampling = None
 
     async def _sample(self) -> None:
-        self._clock.began()
+        clock = self._clock
+        if clock is None:
+            return
+        clock.began()
         with suppress(StoreUnavailable):
             asked = self._monotonic()
             ((seconds, microseconds),) = await self.ask(("TIME",), within=self._patience)
-            self._clock.sampled(int(seconds) * 1000 + int(microseconds) / 1000, asked, self._monotonic())
+            clock.sampled(int(seconds) * 1000 + int(microseconds) / 1000, asked, self._monotonic())
 
 
 async def _reply(connection: Connection) -> Any:
@@ -188,5 +221,6 @@ async def _reply(connection: Connection) -> Any:
         return error
 
 
-def _is_foreign(reply: Any) -> bool:
+def is_foreign(reply: Any) -> bool:
+    """Whether *reply* says that a value of another type lies there."""
     return isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")

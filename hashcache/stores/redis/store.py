@@ -15,6 +15,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Entry, Head, Instant
@@ -25,13 +26,10 @@ from hashcache.ports import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, 
 from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.redis.accounts import RedisAccounts
 from hashcache.stores.redis.books import Books, decode
-from hashcache.stores.redis.catalogue import Catalogue
-from hashcache.stores.redis.channel import RedisChannel
 from hashcache.stores.redis.clock import ServerClock
 from hashcache.stores.redis.ledger import RedisLedger
-from hashcache.stores.redis.scripts import Script
-from hashcache.stores.redis.sentinels import reach
-from hashcache.stores.redis.server import Server
+from hashcache.stores.redis.reach import Reach, Terms, reach_server
+from hashcache.stores.redis.scripts import Call, Script
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -82,29 +80,18 @@ class RedisStore:
         self._patience = patience
         self._most = most
         self._clock = ServerClock(clock, monotonic)
-        address = reach(url, ca_file)
-        self._server = Server(
-            address,
-            connections=connections,
-            patience=patience,
-            clock=self._clock,
-            monotonic=monotonic,
-            chance=chance,
-        )
-        self.channel = RedisChannel(
-            address,
-            self._server,
-            names,
-            now=self.now,
-            monotonic=monotonic,
-            chance=chance,
-            patience=patience,
-            pace=pace,
-        )
-        self._books = Books(self._server, names, patience)
+        terms = Terms(names, self._sealing, connections, patience, self._clock, monotonic, chance, pace)
+        reach = self._reach(url, ca_file, terms)
+        self._server, self._lasting = reach.server, reach.lasting
+        self.channel = reach.channel
+        self._catalogue = reach.catalogue
+        self._books = Books(self._server, self._lasting, names, patience)
         self.ledger = RedisLedger(self._server, names, self._clock, patience)
         self.accounts = RedisAccounts(self._server, names, self._clock, deadline=deadline, patience=patience)
-        self._catalogue = Catalogue(self._server, names, self._sealing, patience, monotonic)
+
+    def _reach(self, url: str, ca_file: str | None, terms: Terms) -> Reach:
+        """What *url* leads to."""
+        return reach_server(url, ca_file, terms)
 
     def now(self) -> Instant:
         """The server's time, or this machine's as long as the server was never reached."""
@@ -139,11 +126,9 @@ class RedisStore:
         # Our own idea of its clock, from before it reads the tombstone, saves a command: hosts bill those in scripts.
         asked = self.now() if self._clock.known else 0
         call = _CLAIM.call(self._records(key), token, lease // _MILLISECOND, asked)
-        (granted, held, tombstone, sealed), barrier = await self._server.ask(
-            call, ("GET", self._names.barrier), within=self._deadline
-        )
+        (granted, held, tombstone, sealed), barrier = await self._with_barrier(call)
         claim = Claim(key, token, (tombstone or b"").decode(errors="replace"), Instant(granted)) if granted else None
-        return Bid(claim, held * _MILLISECOND, self._sealing.open(key, sealed), decode(barrier))
+        return Bid(claim, held * _MILLISECOND, self._opened(key, sealed, barrier), barrier)
 
     async def renew(self, claim: Claim, lease: timedelta) -> bool:
         """Hold *claim* for *lease* from now."""
@@ -166,12 +151,12 @@ class RedisStore:
         One command, unless something was cleared since the claim, or a positive entry lies where a negative one should
         go: then that is judged, here, and asked again.
         """
-        sealed = self._sealing.seal(entry)
+        sealed = self._sealed(entry)
         left = entry.kept - self.now()
         if left <= 0 or sealed is None:
             await self.release(claim)
             return False
-        records = [*self._records(entry.key), self._names.barrier]
+        records = self._judged_records(entry.key)
         done = (self.channel.name, self.channel.done(entry.key))
         age = (claim.granted, OLDEST // _MILLISECOND)
         judged, dead = entry.sequence, b""
@@ -181,8 +166,7 @@ class RedisStore:
             if isinstance(reply, int):
                 self.channel.sent()
                 return bool(reply)
-            there, record = reply if isinstance(reply, list) else (None, reply)
-            barrier = decode(record)
+            there, barrier = await self._judged_by(reply)
             if barrier.refuses(entry) or self._sealing.lives(entry.key, there, now=self.now(), barrier=barrier):
                 await self.release(claim)
                 return False
@@ -204,7 +188,7 @@ class RedisStore:
         """Remove the entries under *keys* and refuse the purchases under way: one act for each key."""
         life = TOMBSTONE // _MILLISECOND
         calls = [_FORGET.call(self._records(key), secrets.token_hex(8), life) for key in keys]
-        return sum(await self._server.ask(*calls, within=self._patience)) if calls else 0
+        return sum(await self._lasting.ask(*calls, within=self._patience)) if calls else 0
 
     async def barrier(self) -> Barrier:
         """The barrier in force."""
@@ -238,16 +222,16 @@ class RedisStore:
             keys = await self._catalogue.count()
         except StoreUnavailable as away:
             return StoreHealth("degraded", self._server.where, most=self._most, reason=away.reason)
-        figures = _figures(text)
+        told = figures(text)
         return StoreHealth(
             "connected",
             self._server.where,
-            used=figures.get("used_memory"),
-            most=figures.get("maxmemory") or self._most,
+            used=told.get("used_memory"),
+            most=told.get("maxmemory") or self._most,
             keys=keys,
-            evicted=figures.get("evicted_keys"),
-            found=figures.get("keyspace_hits"),
-            missed=figures.get("keyspace_misses"),
+            evicted=told.get("evicted_keys"),
+            found=told.get("keyspace_hits"),
+            missed=told.get("keyspace_misses"),
         )
 
     @property
@@ -255,11 +239,35 @@ class RedisStore:
         """How many stored entries were refused."""
         return self._sealing.refused
 
+    # What a cluster does otherwise, because the barrier lies in another slot there
+
+    async def _with_barrier(self, call: Call) -> tuple[Any, Barrier]:
+        """The reply to *call*, and the barrier, read after it."""
+        reply, barrier = await self._server.ask(call, ("GET", self._names.barrier), within=self._deadline)
+        return reply, decode(barrier)
+
+    async def _judged_by(self, reply: Any) -> tuple[bytes | None, Barrier]:
+        """The positive entry that a commit found, if it did, and the barrier by which to judge."""
+        there, record = reply if isinstance(reply, list) else (None, reply)
+        return there, decode(record)
+
+    def _judged_records(self, key: Key) -> Sequence[str]:
+        """What a commit looks at."""
+        return *self._records(key), self._names.barrier
+
+    def _sealed(self, entry: Entry) -> bytes | None:
+        """*entry* as a commit leaves it."""
+        return self._sealing.seal(entry)
+
+    def _opened(self, key: Key, sealed: bytes | None, barrier: Barrier) -> Entry | None:  # noqa: ARG002 - see above
+        """The entry in what was found under *key*, if it may be believed."""
+        return self._sealing.open(key, sealed)
+
     def _records(self, key: Key) -> tuple[str, str, str]:
         return self._names.entry(key), self._names.claim(key), self._names.tombstone(key)
 
 
-def _figures(text: bytes) -> Mapping[str, int]:
+def figures(text: bytes) -> Mapping[str, int]:
     """The whole numbers in an answer to INFO."""
     pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines())
     return {name: int(value) for name, _, value in pairs if value.isdecimal()}
