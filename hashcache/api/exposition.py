@@ -33,6 +33,7 @@ _COUNTERS = (
     ("refused", "hashcache_refused_entries", None, "Stored entries that did not verify."),
     ("calls", "hashcache_provider_calls", "provider", "Calls to providers."),
     ("failed", "hashcache_provider_failures", "provider", "Calls to providers that gave no answer."),
+    ("declined", "hashcache_declined_calls", "provider", "Calls that were not made: a limit, a budget or a breaker."),
     ("spent", "hashcache_spent_microdollars", "provider", "Spent, in millionths of a US dollar."),
     ("saved", "hashcache_saved_microdollars", "provider", "Saved, in millionths of a US dollar."),
     ("wasted", "hashcache_wasted_microdollars", "provider", "Possibly billed without an answer, in millionths."),

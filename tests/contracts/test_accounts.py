@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -33,7 +32,7 @@ from hashcache.ports import (
     Rules,
     Settlement,
 )
-from tests.contracts.backends import Backend, Both, backend_of
+from tests.contracts.backends import KINDS, Backend, Both, backend_of
 
 HIVE = Account("hive", "image", "default")
 CENT = MicroDollars(10_000)
@@ -44,12 +43,11 @@ STORED = Settlement(Fate.STORED, CENT)
 FAILED = Settlement(Fate.FAILED, health=Health.FAILED)
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=KINDS)
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
-    """Each store in turn. The Redis server is started only when its turn comes."""
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(backend_of(request.param, tmp_path, url))
+    """Each store in turn. A server is started only when its turn comes."""
+    async with backend_of(request.param, tmp_path, request.getfixturevalue) as backend:
+        yield backend
 
 
 @pytest.fixture

@@ -322,11 +322,10 @@ def test_accounts_agree_with_a_plain_account_of_what_happened(
     Up to forty steps, some of them repeated over another connection: the answers are the model's; what is
     drawn is what is open, unknown or settled; each call is in one class; totals are the sum of the days.
     """
-    url = request.getfixturevalue("redis_url") if kind == "redis" else ""
 
     async def play(steps: list[Ask | End | Note | Reap | Leap]) -> None:
         async with AsyncExitStack() as stack:
-            backend = await stack.enter_async_context(backend_of(kind, tmp_path / uuid4().hex, url))
+            backend = await stack.enter_async_context(backend_of(kind, tmp_path / uuid4().hex, request.getfixturevalue))
             game = Play([await backend.instance(), await backend.instance()])
             noon = A_DAY + A_DAY // 2 - game.stores[0].now() % A_DAY
             backend.leap(timedelta(milliseconds=noon))

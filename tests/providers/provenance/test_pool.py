@@ -111,7 +111,7 @@ async def test_a_caller_who_leaves_leaves_no_child_busy(provider: ProvenanceProv
 
 async def test_closing_ends_analyses_under_way(made: Maker) -> None:
     """`close` while a file is read: the analysis fails, and no child is left."""
-    provider = made(Limits())
+    provider = made(Limits(children=1))  # which hangs: nobody else finishes meanwhile
     await analysed(provider, PNG)
     children()[0].suspend()
     analyses = [asyncio.create_task(analysed(provider, PNG)) for _ in range(4)]
