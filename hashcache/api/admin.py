@@ -90,11 +90,11 @@ class AdminPages:
         return await self._forget(Selector(kind=kind), named, asked.reason, caller, dry_run=asked.dry_run)
 
     async def invalidate(self, request: Request) -> Response:
-        """`POST /api/admin/cache/invalidate?provider=` or `?tag=`."""
+        """`POST /api/admin/cache/invalidate?provider=`, `?tag=` or `?tenant=`."""
         caller = self._access.admin(request)
         query = request.query_params
-        if len(query.multi_items()) != 1 or not {"provider", "tag"} & query.keys():
-            raise Problem("malformed", "Say which: either ?provider= or ?tag=, once, and nothing else.")
+        if len(query.multi_items()) != 1 or not {"provider", "tag", "tenant"} & query.keys():
+            raise Problem("malformed", "Say which: one of ?provider=, ?tag= and ?tenant=, once, and nothing else.")
         asked = await _read(request, Invalidate, self._limits)
         one = dict(query)
         return await self._forget(

@@ -7,6 +7,7 @@ Rule 2: what a client wishes (refresh, no-store, only-if-cached) is read here an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from time import monotonic
 
@@ -25,14 +26,21 @@ from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
 
+_MOST_TAGS = 8
+_TAG = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the client asks of the cache (RFC 9111 section 5.2.1, and X-Force-Refresh)."""
+    """
+    What the client asks of the cache (RFC 9111 section 5.2.1, and X-Force-Refresh). *tags*: what is bought for this
+    client alone can be invalidated by them.
+    """
 
     refresh: bool
     keep: bool
     only_cached: bool
+    tags: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, request: Request) -> Wishes:
@@ -40,7 +48,7 @@ class Wishes:
         As *request* says.
 
         Raises:
-            Problem: `malformed`: X-Force-Refresh is neither true nor false.
+            Problem: `malformed`: X-Force-Refresh is neither true nor false, or X-Cache-Tags no list of tags.
         """
         directives = {
             one.strip().lower() for value in request.headers.getlist("cache-control") for one in value.split(",")
@@ -52,6 +60,7 @@ class Wishes:
             refresh=forced in {"true", "1"} or "no-cache" in directives,
             keep="no-store" not in directives,
             only_cached="only-if-cached" in directives,
+            tags=_tags(request.headers.getlist("x-cache-tags")),
         )
 
 
@@ -80,7 +89,9 @@ class AnalysisPages:
     async def _outcome(self, upload: Upload, caller: Caller, wishes: Wishes) -> Outcome:
         content = upload.content
         if not wishes.only_cached:
-            return await self._analyses.analyse(content, upload.body, caller, refresh=wishes.refresh, keep=wishes.keep)
+            return await self._analyses.analyse(
+                content, upload.body, caller, refresh=wishes.refresh, keep=wishes.keep, tags=wishes.tags
+            )
         await upload.body.close()
         found = await self._analyses.known(content.digest.hex, caller, content.kind)
         if found.outcome is None or wishes.refresh:
@@ -116,6 +127,15 @@ class AnalysisPages:
         deleted = await self._analyses.forget(sha256, caller)
         self._observer.forgotten(sha256, deleted=deleted, who=caller.name)
         return json_response({"success": True, "sha256": sha256, "deleted": deleted})
+
+
+def _tags(values: list[str]) -> tuple[str, ...]:
+    """The tags that the values of `X-Cache-Tags` list, each once; raises Problem `malformed`."""
+    tags = tuple(dict.fromkeys(tag for value in values for part in value.split(",") if (tag := part.strip())))
+    if len(tags) > _MOST_TAGS or not all(_TAG.fullmatch(tag) for tag in tags):
+        shape = "parted by commas, each of 1 to 64 of A-Z, a-z, 0-9 and _.:/-"
+        raise Problem("malformed", f"X-Cache-Tags lists at most {_MOST_TAGS} tags, {shape}.")
+    return tags
 
 
 def _sha256(request: Request) -> str:

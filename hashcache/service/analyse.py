@@ -57,6 +57,15 @@ class Lives:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a caller wants of the cache."""
+
+    refresh: bool
+    keep: bool
+    tags: tuple[str, ...]
+
+
 class Analyses:
     """Analyses of contents: known, under way, or bought now."""
 
@@ -68,10 +77,17 @@ class Analyses:
         self._till = till
 
     async def analyse(
-        self, content: Content, body: Body, caller: Caller, *, refresh: bool = False, keep: bool = True
+        self,
+        content: Content,
+        body: Body,
+        caller: Caller,
+        *,
+        refresh: bool = False,
+        keep: bool = True,
+        tags: tuple[str, ...] = (),
     ) -> Outcome:
         """
-        The answer for *content*: from the cache, from a purchase under way, or bought now.
+        The answer for *content*: from the cache, from a purchase under way, or bought now, and then kept with *tags*.
 
         Raises:
             UnsupportedContent: nobody is configured for this kind.
@@ -88,12 +104,12 @@ class Analyses:
                 found = await self._cache.look(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
                 if found.outcome is not None:
                     return found.outcome
-            return await self._ask_in_turn(chain, content, lender, caller, refresh=refresh, keep=keep)
+            return await self._ask_in_turn(chain, content, lender, caller, _Wanted(refresh, keep, tags))
         finally:
             await lender.close()
 
     async def _ask_in_turn(
-        self, chain: Sequence[Provider], content: Content, lender: Lender, caller: Caller, *, refresh: bool, keep: bool
+        self, chain: Sequence[Provider], content: Content, lender: Lender, caller: Caller, wanted: _Wanted
     ) -> Outcome:
         """
         The answer of the first in *chain* that gives one. Whoever may have billed is the last that is asked: one
@@ -105,7 +121,7 @@ class Analyses:
             try:
                 if down is not None:
                     raise down
-                return await self._ask(provider, content, lender.lend(), caller, refresh=refresh, keep=keep)
+                return await self._ask(provider, content, lender.lend(), caller, wanted)
             except ProviderError as error:
                 first = first or error
                 if not _passes_on(error):
@@ -114,11 +130,9 @@ class Analyses:
             raise RuntimeError("an empty chain")
         raise first
 
-    async def _ask(
-        self, provider: Provider, content: Content, body: Body, caller: Caller, *, refresh: bool, keep: bool
-    ) -> Outcome:
+    async def _ask(self, provider: Provider, content: Content, body: Body, caller: Caller, wanted: _Wanted) -> Outcome:
         key = Key.of(content.digest.hex, self._routing.question(provider, content.kind, caller.tenant))
-        label = Label(content.kind.value, caller.tenant, provider.name)
+        label = Label(content.kind.value, caller.tenant, provider.name, wanted.tags)
         load = Purchase(
             provider,
             content,
@@ -127,11 +141,11 @@ class Analyses:
             account=Account(provider.name, content.kind.value, caller.tenant),
             till=self._till,
             deadline=self._lives.deadlines[content.kind],
-            refresh=refresh,
+            refresh=wanted.refresh,
         )
         policy = self._lives.policy(content.kind)
         try:
-            return await self._cache.get_or_load(key, label, policy, load, refresh=refresh, keep=keep)
+            return await self._cache.get_or_load(key, label, policy, load, refresh=wanted.refresh, keep=wanted.keep)
         except LoadFailed as failed:
             raise recall(failed) from None
 

@@ -232,6 +232,37 @@ async def test_invalidate(
     assert (await root.post("/api/analyze", content=rest)).headers["X-Cache"] == expected
 
 
+async def test_what_was_tagged_is_forgotten_by_its_tag(root: httpx.AsyncClient, vendor: ScriptedVendor) -> None:
+    """A tag of the upload that bought selects its answer, and nothing else; who is given that answer adds none."""
+    tagged, other, plain = photo(), photo(), photo()
+    await root.post("/api/analyze", content=tagged, headers={"X-Cache-Tags": "campaign-7, customer/42 ,campaign-7"})
+    await root.post("/api/analyze", content=other, headers={"X-Cache-Tags": "customer/43"})
+    await root.post("/api/analyze", content=plain)
+    await root.post("/api/analyze", content=plain, headers={"X-Cache-Tags": "customer/42"})
+    assert (await root.post(INVALIDATE + "?tag=customer/42")).json()["deleted"] == 1
+    found = [
+        (await root.post("/api/analyze", content=content)).headers["X-Cache"] for content in (tagged, other, plain)
+    ]
+    assert found == ["MISS", "HIT", "HIT"]
+
+
+@pytest.mark.parametrize("tags", ["a b", "a" * 65, "ä", "*", ",".join("abcdefghi"), "{x}"])
+async def test_what_is_no_list_of_tags(root: httpx.AsyncClient, tags: str) -> None:
+    """Nine tags, a long one, blanks, other letters: 400, and nothing is bought."""
+    refused = await root.post("/api/analyze", content=photo(), headers={"X-Cache-Tags": tags.encode()})
+    assert (refused.status_code, problem(refused)) == (400, "malformed")
+
+
+async def test_a_tenant_can_be_forgotten(root: httpx.AsyncClient, vendor: ScriptedVendor) -> None:
+    """`?tenant=` selects all that it has, and nothing of others."""
+    content = photo()
+    await root.post("/api/analyze", content=content)
+    assert (await root.post(INVALIDATE + "?tenant=nobody")).json()["deleted"] == 0
+    forgotten = (await root.post(INVALIDATE + "?tenant=red")).json()
+    assert (forgotten["tenant"], forgotten["deleted"] >= 1) == ("red", True)
+    assert (await root.post("/api/analyze", content=content)).headers["X-Cache"] == "MISS"
+
+
 async def test_invalidate_an_unknown_tag_or_provider_forgets_nothing(
     root: httpx.AsyncClient, vendor: ScriptedVendor
 ) -> None:
