@@ -43,7 +43,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     `books` (how many *calls* they tell).
 
     *digest* is the content's; a clear without one means all. *status* 0: no answer came. *number* is the call that
-    bought the answer, *told* the digest that the vendor had seen then.
+    bought the answer, *told* the digest that the vendor had seen then; of a refusal, the problem.
     """
 
     what: str
@@ -184,13 +184,14 @@ class _History:
         """
         Every request ends by its deadline, and every upload is answered, also while the store is away.
 
-        Excused, for the answer alone: that the process was killed, frozen, or is starting.
+        Excused, for the answer alone: that the process was killed, frozen, or is starting; and that two calls for the
+        same content have died under way, or seem to: then no third one is made for a while, as docs/errors.md says.
         """
         for one in self._asked:
             if one.ended - one.began > DEADLINE:
                 yield f"{one} took {one.ended - one.began:.1f} s"
             well = {200} if one.what in BUYING else {200, 202, 404} if one.what == "get" else {200, 202, 503}
-            if one.status not in well and not self._dead(one):
+            if one.status not in well and one.told != "outcome-unknown" and not self._dead(one):
                 yield f"{one} was not answered"
 
     def not_booked(self) -> Iterator[str]:

@@ -123,6 +123,8 @@ class Turmoil:
             bought = answer.json["result"]["answer"]
             number, told = bought["number"], bought["digest"]
             assert answer.json["sha256"] == digest
+        elif answer is not None and answer.status >= 400:
+            told = str(answer.json["type"]).rpartition(":")[2]
         status = answer.status if answer is not None else 0
         self.events.append(Event(what, began, monotonic(), service, meant, status, number, told, name))
 
