@@ -174,7 +174,7 @@ class Fleet:
     def __init__(self, size: int) -> None:
         self.loop = HandLoop()
         self._slept = 0
-        self.model = Model(self._now)
+        self.model = Model(self._now, lambda: self._root._shared.barrier.sequence)
         self.purses: list[Purse] = []
         self._given_up = 0
         self._lost = NONE
