@@ -20,6 +20,9 @@ from tests.harness.bodies import Held
 from tests.harness.dialects import hive, sightengine
 from tests.harness.vendor import ScriptedVendor, status
 
+#: Many processes or many tries: minutes on a busy machine.
+pytestmark = pytest.mark.prove
+
 CLIP = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

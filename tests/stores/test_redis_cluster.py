@@ -32,6 +32,9 @@ from tests.harness.sharded import LEASE, an_entry, bought, claimed, found, keys_
 from tests.harness.tls import Authority, TlsFront
 from tests.harness.valkey import Valkey
 
+#: Many processes or many tries: minutes on a busy machine.
+pytestmark = pytest.mark.prove
+
 #: Far more than healthy nodes on this machine need, and far less than these tests would notice.
 DEADLINE = timedelta(milliseconds=400)
 #: How much later than its deadline a verb may come back on a busy machine.

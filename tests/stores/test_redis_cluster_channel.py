@@ -18,6 +18,9 @@ from tests.harness.cluster import ValkeyCluster, slot_of
 from tests.harness.node import Node
 from tests.harness.sharded import bought, keys_on, names_on, sharded
 
+#: Many processes or many tries: minutes on a busy machine.
+pytestmark = pytest.mark.prove
+
 PACE = Pace(window=timedelta(seconds=1), pulse=timedelta(milliseconds=100))
 
 
@@ -68,7 +71,8 @@ async def test_a_notice_to_everybody_reaches_who_listens_at_the_wrong_node(
         await asyncio.to_thread(cluster.move, slot, shards[2])
         try:
             await one.forbid(Selector(), "test")
-            assert await one.channel.publish(cleared(one)) == 1
+            # More when a node is slow to tell, or our own subscription has not moved yet: then one waits in vain.
+            assert await one.channel.publish(cleared(one)) >= 1
             assert cleared(one).reason in [notice.reason for notice in await ear.hears(1)]
             assert (other.channel.alive, ear.gaps) == (True, 0)
             await other.barrier()

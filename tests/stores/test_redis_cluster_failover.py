@@ -25,6 +25,9 @@ from tests.harness.proxy import On
 from tests.harness.service import until
 from tests.harness.sharded import LEASE, an_entry, bought, claimed, found, keys_on, names_on, sharded
 
+#: Many processes or many tries: minutes on a busy machine.
+pytestmark = pytest.mark.prove
+
 
 @pytest.fixture
 def shards(cluster: ValkeyCluster) -> tuple[Node, Node, Node]:

@@ -18,6 +18,9 @@ from tests.harness.service import ADMIN_TOKEN, Service, until
 from tests.harness.valkey import Valkey
 from tests.system.conftest import Services
 
+#: Many processes or many tries: minutes on a busy machine.
+pytestmark = pytest.mark.prove
+
 WORKERS = 2
 
 

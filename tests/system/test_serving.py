@@ -235,7 +235,14 @@ async def test_it_introduces_itself(tmp_path: Path, arguments: list[str], words:
 # --- How it ends ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("by", "workers"), [(signal.SIGTERM, 1), (signal.SIGTERM, 2), (signal.SIGINT, 2)])
+@pytest.mark.parametrize(
+    ("by", "workers"),
+    [
+        (signal.SIGTERM, 1),
+        pytest.param(signal.SIGTERM, 2, marks=pytest.mark.prove),
+        pytest.param(signal.SIGINT, 2, marks=pytest.mark.prove),
+    ],
+)
 async def test_row_43_what_is_being_bought_is_finished_and_kept(
     services: Services, vendor: ScriptedVendor, paid: dict[str, str], tmp_path: Path, by: signal.Signals, workers: int
 ) -> None:
