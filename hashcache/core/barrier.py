@@ -116,10 +116,12 @@ class Barrier(msgspec.Struct, frozen=True):
         Whether *entry* is dead: selected by an invalidation younger than itself, of an older epoch of its provider, or
         younger than the barrier.
         """
-        return (
-            entry.sequence > self.sequence
-            or self.outdates(entry)
-            or any(one.sequence > entry.sequence and one.selector.matches(entry) for one in self.open)
+        return self.clears(entry) or self.outdates(entry)
+
+    def clears(self, entry: Entry | Head) -> bool:
+        """The same, of epochs apart: what is left may be swept, or was never of this barrier's time."""
+        return entry.sequence > self.sequence or any(
+            one.sequence > entry.sequence and one.selector.matches(entry) for one in self.open
         )
 
     def outdates(self, entry: Entry | Head) -> bool:
