@@ -118,8 +118,7 @@ class Invalidations:
         """
         selector = Selector(provider=provider)
         epoch = (await self._cache.witness.advance(provider, reason)).epochs[provider]
-        # Only now, as above. Near memory has forgotten as soon as the view saw the barrier.
-        self._cache.view.invalidate(selector)
+        # Near memory has forgotten already, when the view saw the barrier; flights only now, as above.
         self._cache.flights.detach(selector)
         await self._cache.coherence.cleared(epoch.sequence, selector, reason)
         return epoch

@@ -352,6 +352,15 @@ def test_epochs_that_contradict_each_other_are_raised_above_both() -> None:
     assert restored.remembers(fallen)
 
 
+def test_a_clear_of_another_history_is_not_taken_for_an_old_one() -> None:
+    """Of what was bought under the lost epoch nobody can tell whether that clear came later: it is dead."""
+    known = NONE.advanced("generic", now=NOW, reason="lost")
+    fallen = NONE.raised(Selector(kind="image"), now=NOW, reason="new")
+    for _ in range(2):
+        fallen = fallen.advanced("generic", now=NOW, reason="new")
+    assert fallen.restored(known, now=NOW).forbids(entry(1, Label("image", "acme", "other")))
+
+
 def test_a_record_from_before_there_were_epochs_is_read() -> None:
     """It has none, and forbids what it forbade."""
     stored = b'{"sequence":8,"open":[{"sequence":8,"selector":{},"at":1,"reason":"r"}],"floor":3}'

@@ -120,15 +120,16 @@ async def test_a_raised_epoch_ends_what_lies_in_near_memory_anywhere(
     assert [(notice.sequence, notice.selector) for notice in told] == [(epoch.sequence, Selector(provider="shop"))]
 
 
+@pytest.mark.parametrize("by", ["the same process", "another process"])
 async def test_what_is_bought_while_an_epoch_is_raised_is_given_to_nobody_who_asks_later(
-    make_cache: Callable[[], Cache], shop: Shop
+    make_cache: Callable[[], Cache], shop: Shop, by: str
 ) -> None:
-    """Another process raises it: who asks afterwards does not join the old call, whose answer is not stored."""
+    """Whoever raises it: who asks afterwards does not join the old call, whose answer is not stored."""
     one, two = make_cache(), make_cache()
     shop.gate.clear()
     old = asyncio.create_task(ask(two, shop))
     await shop.entered.wait()
-    await Invalidations(one).advance("shop", reason="")
+    await Invalidations(one if by == "another process" else two).advance("shop", reason="")
     new = asyncio.create_task(ask(two, shop))
     shop.gate.set()
     assert ((await old).entry.payload, (await old).stored) == (b'{"bought":1}', False)
