@@ -28,6 +28,7 @@ from hashcache.service.routing import Routing
 from hashcache.service.spend import breaker_report
 
 _NEAR = "0.1"
+_OLDER, _PRESENT = "older", "present"
 
 
 class ProviderPages:
@@ -74,27 +75,31 @@ class ProviderPages:
         return json_response({"success": True, "provider": name, "epoch": epoch, "reason": reason})
 
     async def reanalysis(self, request: Request) -> Response:
-        """`GET /api/admin/providers/{name}/reanalysis?near=0.1`."""
+        """`GET /api/admin/providers/{name}/reanalysis?near=0.1&of=older`."""
         self._access.admin(request)
         provider = self._named(request)
         text = request.query_params.get("near", _NEAR)
         if not re.fullmatch(r"0(\.[0-9]{1,6})?|1(\.0{1,6})?", text):
             raise Problem("malformed", "near is a number from 0 to 1, such as 0.1.")
-        older = await self._reanalysis.older(provider, near=float(text))
+        of = request.query_params.get("of", _OLDER)
+        if of not in {_OLDER, _PRESENT}:
+            raise Problem("malformed", f"of is {_OLDER} or {_PRESENT}.")
+        counted = await self._reanalysis.count(provider, near=float(text), present=of == _PRESENT)
         return json_response(
             {
                 "success": True,
                 "provider": provider.name,
                 "epoch": self._routing.epoch(provider.name),
-                "entries": older.kinds.total(),
-                "by_kind": {kind.value: older.kinds[kind.value] for kind in Kind},
-                "cost_usd": decimal(older.cost),
+                "of": of,
+                "entries": counted.kinds.total(),
+                "by_kind": {kind.value: counted.kinds[kind.value] for kind in Kind},
+                "cost_usd": decimal(counted.cost),
                 "threshold": provider.terms.ai_above,
                 "near": float(text),
-                "near_threshold": older.doubtful,
-                "nearest": [{"key": key, "score_ai": score} for _, key, score in older.nearest],
-                "scanned": older.scanned,
-                "complete": older.complete,
+                "near_threshold": counted.doubtful,
+                "nearest": [{"key": key, "score_ai": score} for _, key, score in counted.nearest],
+                "scanned": counted.scanned,
+                "complete": counted.complete,
             }
         )
 

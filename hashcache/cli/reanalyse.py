@@ -29,25 +29,29 @@ _NOTHING_BY_ITSELF = (
     show_default=True,
     help="Name verdicts whose score was so near to the threshold.",
 )
+@click.option("--present", is_flag=True, help="Count what raising the epoch now would make old, instead of what is.")
 @remote_options
 @click.pass_obj
 def reanalyse(
-    world: World, provider: str | None, near: float, url: str | None, key: str | None, *, dry_run: bool, as_json: bool
+    world: World,
+    provider: str | None,
+    near: float,
+    url: str | None,
+    key: str | None,
+    *,
+    dry_run: bool,
+    present: bool,
+    as_json: bool,
 ) -> None:
-    """How many answers of older epochs are kept, what they would cost, and which verdicts were near."""
+    """How many answers of older epochs are kept, what they would cost again, and which verdicts were near."""
     if not dry_run:
         raise click.UsageError(_NOTHING_BY_ITSELF)
+    query = f"near={near:f}&of={'present' if present else 'older'}"
     names = [provider]
     if provider is None:
         names = [one["name"] for one in ask(world, "GET", "/api/admin/providers", url=url, key=key)["providers"]]
     answers = [
-        ask(
-            world,
-            "GET",
-            f"/api/admin/providers/{quote(str(name), safe='')}/reanalysis?near={near:f}",
-            url=url,
-            key=key,
-        )
+        ask(world, "GET", f"/api/admin/providers/{quote(str(name), safe='')}/reanalysis?{query}", url=url, key=key)
         for name in names
     ]
     if as_json:
@@ -57,7 +61,7 @@ def reanalyse(
 
 
 def _show(answers: list[dict[str, Any]], console: Console) -> None:
-    table = Table("provider", "epoch", "older answers", "image", "video", "text", "would cost $", "near", box=None)
+    table = Table("provider", "epoch", "answers", "image", "video", "text", "would cost $", "near", box=None)
     for one in answers:
         least = "" if one["complete"] else "at least "
         near = "no score" if one["threshold"] is None else f"{least}{one['near_threshold']}"

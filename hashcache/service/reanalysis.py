@@ -1,5 +1,6 @@
 """
-What a vendor's new model would cost: the answers of older epochs that are still kept, counted and priced.
+What a vendor's new model would cost: the answers of older epochs that are still kept, or those of the present one,
+which raising it now would make old; counted and priced.
 
 Rule 1: an answer is of an older epoch when it was bought before that was raised, or lies where nobody looks any more
         because the question is another one now (the epoch was set, the model or a parameter changed).
@@ -46,9 +47,9 @@ _decoder = msgspec.json.Decoder(_Scored)
 
 
 @dataclass(slots=True)
-class Older:
+class Counted:
     """
-    Entries of older epochs: how many by *kind*, what they cost in micro-dollars, how many had a score near the
+    Entries of some epochs: how many by *kind*, what they cost in micro-dollars, how many had a score near the
     threshold (*doubtful*) and the *nearest* of those, each with its distance and score. *scanned* entries were looked
     at, of any provider; *complete*: those were all.
     """
@@ -86,39 +87,50 @@ class Reanalysis:
         self._routing = routing
         self._monotonic = monotonic
 
-    async def older(self, provider: Provider, *, near: float, within: timedelta = DEADLINE) -> Older:
+    async def count(
+        self, provider: Provider, *, near: float, present: bool = False, within: timedelta = DEADLINE
+    ) -> Counted:
         """
-        What is kept of older epochs of *provider*, and which scores were at most *near* from its threshold.
+        What is kept of older epochs of *provider*, or of the *present* one, and which scores were at most *near* from
+        its threshold.
 
         Raises:
             StoreUnavailable: the store is away.
         """
         ends = self._monotonic() + within.total_seconds()
         barrier = await self._cache.witness.learn()
-        older, seen = Older(), set[bytes]()
+        counted, seen = Counted(), set[bytes]()
         cursor: str | None = None
         while self._monotonic() < ends and len(seen) < MOST_SEEN:
             page = await self._store.scan(cursor, _PAGE)
-            older.scanned += len(page.heads)
-            meant = [head for head in page.heads if head.key.short not in seen and self._means(provider, head, barrier)]
+            counted.scanned += len(page.heads)
+            meant = [
+                head
+                for head in page.heads
+                if head.key.short not in seen
+                and self._kept(provider, head, barrier)
+                and self._is_older(provider, head, barrier) is not present
+            ]
             seen.update(head.key.short for head in meant)
             for heads in _portions(list({head.key: head for head in meant}.values())):
                 for entry in await self._entries(heads):
-                    older.add(entry, provider.terms.ai_above, near)
+                    counted.add(entry, provider.terms.ai_above, near)
             cursor = page.cursor
             if cursor is None:
-                older.complete = True
+                counted.complete = True
                 break
-        older.cut()
-        return older
+        counted.cut()
+        return counted
 
-    def _means(self, provider: Provider, head: Head, barrier: Barrier) -> bool:
-        """Whether *head* is of an older epoch of *provider*, and neither expired nor cleared."""
-        label = head.label
-        if label.provider != provider.name or head.expires <= self._store.now() or barrier.clears(head):
-            return False
+    def _kept(self, provider: Provider, head: Head, barrier: Barrier) -> bool:
+        """Whether *head* is of *provider*, and neither expired nor cleared."""
+        return head.label.provider == provider.name and head.expires > self._store.now() and not barrier.clears(head)
+
+    def _is_older(self, provider: Provider, head: Head, barrier: Barrier) -> bool:
+        """Whether *head*, of *provider*, is of an older epoch than the present one."""
         if barrier.outdates(head):
             return True
+        label = head.label
         kind = next((kind for kind in provider.kinds if kind == label.kind), None)
         return kind is not None and head.key.variant != self._variant(provider, kind, label.tenant)
 

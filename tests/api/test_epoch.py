@@ -142,6 +142,8 @@ async def test_what_is_older_is_counted_and_priced(
     vendor.then(status(400))
     assert (await one.post("/api/analyze", content=photo())).status_code == 422
     assert (await two.get(REANALYSIS)).json()["entries"] == 0
+    present = (await two.get(REANALYSIS, params={"of": "present"})).json()
+    assert (present["of"], present["entries"], present["cost_usd"]) == ("present", 4, "0.04")
     epoch = await advance(one)
     fresh = await ask(one, photo())
     document = (await two.get(REANALYSIS)).json()
@@ -150,6 +152,7 @@ async def test_what_is_older_is_counted_and_priced(
         "success": True,
         "provider": "generic",
         "epoch": epoch,
+        "of": "older",
         "entries": 4,
         "by_kind": {"image": 3, "video": 0, "text": 1},
         "cost_usd": "0.04",
@@ -214,6 +217,8 @@ async def test_a_wrong_body_raises_nothing(one: httpx.AsyncClient, body: bytes) 
 
 @pytest.mark.parametrize("near", ["", "-0.1", "1.1", "nan", "0,1", "1e-1", "0.1234567"])
 async def test_near_is_a_number_from_0_to_1(one: httpx.AsyncClient, near: str) -> None:
-    """Anything else is 400."""
+    """Anything else is 400; so is asking of other epochs than the older ones or the present one."""
     answer = await one.get(REANALYSIS, params={"near": near})
+    assert (answer.status_code, problem(answer)) == (400, "malformed")
+    answer = await one.get(REANALYSIS, params={"of": near})
     assert (answer.status_code, problem(answer)) == (400, "malformed")

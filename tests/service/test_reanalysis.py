@@ -83,7 +83,7 @@ class House:
 
     async def older(self, near: float = 0.1) -> tuple[dict[str, int], int, list[float]]:
         """By kind, micro-dollars, and the scores that were near."""
-        found = await self.reanalysis.older(self.shop, near=near)  # type: ignore[arg-type]  # see above
+        found = await self.reanalysis.count(self.shop, near=near)  # type: ignore[arg-type]  # see above
         assert found.complete
         return dict(found.kinds), found.cost, [score for _, _, score in found.nearest]
 
@@ -106,6 +106,27 @@ async def test_only_older_answers_of_that_provider_count() -> None:
     await house.store.advance("shop", "new model")
     await house.buy()
     assert await house.older() == ({"image": 1, "text": 1}, 2 * CENT, [])
+
+
+async def test_what_raising_it_now_would_make_old() -> None:
+    """The answers of the present epoch: the others, and as many as the older ones are once it was raised."""
+    house = House()
+    await house.buy()
+    await house.store.advance("shop", "new model")
+    await house.buy(kind=Kind.TEXT)
+    await house.buy(error="vendor-limit")
+    found = await house.reanalysis.count(house.shop, near=0.1, present=True)  # type: ignore[arg-type]  # see above
+    assert (dict(found.kinds), found.cost) == ({"text": 1}, CENT)
+    await house.store.advance("shop", "another one")
+    assert await house.older() == ({"image": 1, "text": 1}, 2 * CENT, [])
+
+
+async def test_decimals_are_compared_as_people_do() -> None:
+    """0.8 is within 0.3 of 0.5."""
+    house = House()
+    await house.buy(b'{"score_ai":0.8}')
+    await house.store.advance("shop", "new model")
+    assert await house.older(0.3) == ({"image": 1}, CENT, [0.8])
 
 
 async def test_an_epoch_that_was_set_counts_too() -> None:
@@ -148,7 +169,7 @@ async def test_the_nearest_are_named_and_all_are_counted() -> None:
     for score in [*scores[::2], *scores[1::2], 0.4, 0.6, 0.399, 0.601]:
         await house.buy(f'{{"score_ai":{score!r}}}'.encode())
     await house.store.advance("shop", "new model")
-    found = await house.reanalysis.older(house.shop, near=0.1)  # type: ignore[arg-type]  # see above
+    found = await house.reanalysis.count(house.shop, near=0.1)  # type: ignore[arg-type]  # see above
     assert found.doubtful == len(scores) + 2
     assert [score for _, _, score in found.nearest] == scores[:MOST_KEYS]
 
@@ -182,5 +203,5 @@ async def test_a_scan_that_takes_too_long_says_so() -> None:
     for _ in range(1_200):
         await house.buy()
     await house.store.advance("shop", "new model")
-    found = await house.reanalysis.older(house.shop, near=0.1)  # type: ignore[arg-type]  # see above
+    found = await house.reanalysis.count(house.shop, near=0.1)  # type: ignore[arg-type]  # see above
     assert (found.complete, found.scanned, found.kinds["image"]) == (False, 500, 500)

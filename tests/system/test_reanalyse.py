@@ -37,6 +37,9 @@ async def test_what_a_new_model_would_cost(
     """A table for people, JSON for programs: how many, at what price, and the near ones by name."""
     service = await services.start(**paid, HASHCACHE_STORE="memory://")
     await buy(service, vendor, 0.52, 0.9, 0.97)
+    for options, count in ((["--present"], 3), ([], 0)):
+        told = await reanalyse(tmp_path, service, "--dry-run", "--json", *options)
+        assert json.loads(told.out)["providers"][0]["entries"] == count
     async with client(service.url, ADMIN_TOKEN) as admin:
         await admin.post(f"{PROVIDERS}/generic/epoch")
     told = await reanalyse(tmp_path, service, "--dry-run")
