@@ -32,6 +32,7 @@ from hashcache.api.health import HealthPages
 from hashcache.api.intake import Limits
 from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
+from hashcache.api.providers import ProviderPages
 from hashcache.api.spend import SpendPages
 from hashcache.core.content import Kind
 from hashcache.core.errors import StoreUnavailable
@@ -44,6 +45,8 @@ from hashcache.service.accounting import Accounting
 from hashcache.service.analyse import Analyses, Lives
 from hashcache.service.callers import Callers
 from hashcache.service.cashier import Cashier
+from hashcache.service.epochs import Epochs
+from hashcache.service.reanalysis import Reanalysis
 from hashcache.service.reporter import Reporter, Sources
 from hashcache.service.routing import Routing
 from hashcache.service.spend import StorePrice
@@ -106,7 +109,8 @@ class _House:
             observer=self._telemetry,
         )
         self._invalidations = Invalidations(self._cache)
-        self._routing = Routing(wiring.providers(settings), lambda name: settings.epochs.get(name, 0))
+        self._epochs = Epochs(self._cache, self._invalidations, settings.epochs)
+        self._routing = Routing(wiring.providers(settings), self._epochs.now)
         self._cashier = Cashier(
             self.store.accounts,
             settings.budgets,
@@ -135,6 +139,10 @@ class _House:
         )
         analyses = Analyses(self._cache, self._invalidations, self._routing, _lives(settings), till)
         limits = _limits(settings)
+        reanalysis = Reanalysis(self._cache, self._routing, monotonic=monotonic)
+        providers = ProviderPages(
+            self._routing, self._epochs, reanalysis, self.store, self.store.accounts, access, limits, self._telemetry
+        )
         table = routes.table(
             AnalysisPages(analyses, access, limits, self._telemetry),
             AdminPages(self.store, self._invalidations, self._figures, access, limits, self._telemetry),
@@ -146,6 +154,7 @@ class _House:
                 limits,
                 lambda: [provider.name for provider in self._routing.everyone()],
             ),
+            providers,
             MetricsPage(
                 self.store.ledger,
                 lambda: self._reporter.process,

@@ -32,18 +32,22 @@ _MOST_BODY = 16 * 1024
 _LONGEST_REASON = 200
 
 
-class Clear(msgspec.Struct, forbid_unknown_fields=True):
+class Reasoned(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of whatever an admin does, with the reason."""
+
+    reason: str = ""
+
+
+class Clear(Reasoned):
     """The body of `POST /api/admin/cache/clear`."""
 
     pattern: str = "*"
-    reason: str = ""
     dry_run: bool = False
 
 
-class Invalidate(msgspec.Struct, forbid_unknown_fields=True):
+class Invalidate(Reasoned):
     """The body of `POST /api/admin/cache/invalidate...`."""
 
-    reason: str = ""
     dry_run: bool = False
 
 
@@ -75,7 +79,7 @@ class AdminPages:
     async def clear(self, request: Request) -> Response:
         """`POST /api/admin/cache/clear`."""
         caller = self._access.admin(request)
-        asked = await _read(request, Clear, self._limits)
+        asked = await read_reasoned(request, Clear, self._limits)
         selector = Selector(pattern=asked.pattern)
         return await self._forget(selector, {"pattern": asked.pattern}, asked.reason, caller, dry_run=asked.dry_run)
 
@@ -85,7 +89,7 @@ class AdminPages:
         kind = request.path_params["kind"]
         if kind not in set(Kind):
             raise Problem("not-found", "A kind is one of image, video, text.")
-        asked = await _read(request, Invalidate, self._limits)
+        asked = await read_reasoned(request, Invalidate, self._limits)
         named = {"pattern": None, "kind": kind}
         return await self._forget(Selector(kind=kind), named, asked.reason, caller, dry_run=asked.dry_run)
 
@@ -95,7 +99,7 @@ class AdminPages:
         query = request.query_params
         if len(query.multi_items()) != 1 or not {"provider", "tag", "tenant"} & query.keys():
             raise Problem("malformed", "Say which: one of ?provider=, ?tag= and ?tenant=, once, and nothing else.")
-        asked = await _read(request, Invalidate, self._limits)
+        asked = await read_reasoned(request, Invalidate, self._limits)
         one = dict(query)
         return await self._forget(
             Selector(**one), {"pattern": None, **one}, asked.reason, caller, dry_run=asked.dry_run
@@ -144,11 +148,16 @@ class AdminPages:
         return json_response(body, status=202, headers={"Location": f"/api/admin/cache/clears/{sequence}"})
 
 
-_Shape = TypeVar("_Shape", Clear, Invalidate)
+_Shape = TypeVar("_Shape", bound=Reasoned)
 
 
-async def _read(request: Request, shape: type[_Shape], limits: Limits) -> _Shape:
-    """The JSON body of *request*, or the defaults where there is none."""
+async def read_reasoned(request: Request, shape: type[_Shape], limits: Limits) -> _Shape:
+    """
+    The JSON body of *request*, or the defaults where there is none.
+
+    Raises:
+        Problem: it is not of that shape, or too long.
+    """
     with closing(limits.room.share()) as share:
         raw = await whole(request, limits.pace, most=_MOST_BODY, share=share)
     if not raw:

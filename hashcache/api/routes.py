@@ -9,6 +9,7 @@ from hashcache.api.analyses import AnalysisPages
 from hashcache.api.health import HealthPages
 from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
+from hashcache.api.providers import ProviderPages
 from hashcache.api.spend import SpendPages
 
 
@@ -17,6 +18,7 @@ def table(
     admin: AdminPages,
     minutes: MinutesPage,
     spend: SpendPages,
+    providers: ProviderPages,
     metrics: MetricsPage,
     health: HealthPages,
 ) -> list[Route]:
@@ -32,6 +34,9 @@ def table(
         Route("/api/admin/cache/invalidate/{kind}", admin.invalidate_kind, methods=["POST"]),
         Route("/api/admin/spend", spend.spend, methods=["GET"]),
         Route("/api/admin/spend/import", spend.import_bill, methods=["POST"]),
+        Route("/api/admin/providers", providers.providers, methods=["GET"]),
+        Route("/api/admin/providers/{name}/epoch", providers.raise_epoch, methods=["POST"]),
+        Route("/api/admin/providers/{name}/reanalysis", providers.reanalysis, methods=["GET"]),
         Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),

@@ -17,7 +17,7 @@ from hashcache.cli.world import World
 
 __all__ = ["World", "main"]
 
-_COMMANDS = ("keys", "providers", "serve", "spend")
+_COMMANDS = ("keys", "providers", "reanalyse", "serve", "spend")
 
 
 class _Commands(click.Group):

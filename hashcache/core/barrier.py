@@ -13,6 +13,8 @@ Rule 5: at most MOST selectors are open. Beyond, the oldest that are swept are d
 Rule 6: a store can lose the barrier, or fall back to an older one (a fail-over, a backup that was restored). Whoever
         remembers the newer one puts it back (`restored`). Until then an entry above the barrier's own sequence is
         dead: it is of a time that the barrier knows nothing of.
+Rule 7: a provider's *epoch* is raised under a sequence too: what was bought from that provider before is dead. It is
+        never dropped and never swept: what is left of older epochs stays until it expires, to be counted.
 
     1: read barrier (7), claim, buy ...      2: clear -> sequence 8      1: ... commit, sequence 7
     whoever reads that entry sees 7 < 8 and a matching selector: dead.
@@ -89,18 +91,48 @@ class Invalidation(msgspec.Struct, frozen=True):
     swept: bool = False
 
 
+class Epoch(msgspec.Struct, frozen=True):
+    """A provider's epoch: its *number*, since which *sequence*, when and why it was raised."""
+
+    number: int
+    sequence: int
+    at: int = 0
+    reason: str = ""
+
+
 class Barrier(msgspec.Struct, frozen=True):
-    """The sequence now, the invalidations that still forbid something, oldest first, and the last one dropped."""
+    """
+    The sequence now, the invalidations that still forbid something, oldest first, the last one dropped, and the epochs
+    by provider, of those whose epoch was ever raised. Nobody changes *epochs*.
+    """
 
     sequence: int = 0
     open: tuple[Invalidation, ...] = ()
     floor: int = 0
+    epochs: dict[str, Epoch] = {}
 
     def forbids(self, entry: Entry | Head) -> bool:
-        """Whether *entry* is dead: selected by an invalidation younger than itself, or younger than the barrier."""
+        """
+        Whether *entry* is dead: selected by an invalidation younger than itself, of an older epoch of its provider, or
+        younger than the barrier.
+        """
+        return self.clears(entry) or self.outdates(entry)
+
+    def clears(self, entry: Entry | Head) -> bool:
+        """The same, of epochs apart: what is left may be swept, or was never of this barrier's time."""
         return entry.sequence > self.sequence or any(
             one.sequence > entry.sequence and one.selector.matches(entry) for one in self.open
         )
+
+    def outdates(self, entry: Entry | Head) -> bool:
+        """Whether the epoch of its provider was raised since *entry* was bought."""
+        epoch = self.epochs.get(entry.label.provider)
+        return epoch is not None and epoch.sequence > entry.sequence
+
+    def epoch(self, provider: str) -> int:
+        """How often the epoch of *provider* was raised."""
+        epoch = self.epochs.get(provider)
+        return epoch.number if epoch else 0
 
     def refuses(self, entry: Entry) -> bool:
         """Whether *entry*, just bought, may not be stored: forbidden, or too old to tell."""
@@ -122,13 +154,22 @@ class Barrier(msgspec.Struct, frozen=True):
             kept, new = [], msgspec.structs.replace(new, selector=Selector())
         left = {one.sequence for one in kept}
         floor = max((one.sequence for one in self.open if one.sequence not in left), default=self.floor)
-        return Barrier(new.sequence, (*kept, new), max(floor, self.floor))
+        return Barrier(new.sequence, (*kept, new), max(floor, self.floor), self.epochs)
+
+    def advanced(self, provider: str, *, now: Instant, reason: str) -> Barrier:
+        """This barrier with the epoch of *provider* raised by one."""
+        epoch = Epoch(self.epoch(provider) + 1, self.sequence + 1, int(now), reason)
+        return msgspec.structs.replace(self, sequence=epoch.sequence, epochs={**self.epochs, provider: epoch})
 
     def remembers(self, known: Barrier) -> bool:
         """Whether this may be what became of *known*: nothing that it forbade is missing but what was dropped."""
         if self.sequence < known.sequence or self.floor < known.floor:
             return False
-        return self._has([one for one in known.open if one.sequence > self.floor])
+        return (
+            self._has([one for one in known.open if one.sequence > self.floor])
+            and known._has([one for one in self.open if one.sequence <= known.sequence])
+            and self._continues(known)
+        )
 
     def restored(self, known: Barrier, *, now: Instant) -> Barrier:
         """
@@ -139,12 +180,30 @@ class Barrier(msgspec.Struct, frozen=True):
         """
         if self.remembers(known):
             return self
-        if self.sequence <= known.sequence and known.floor <= self.sequence and known._has(self.open):
+        if known.floor <= self.sequence and known._has(self.open) and known.remembers(self):
             # Not swept any more: what was removed may have come back as well.
             unswept = (msgspec.structs.replace(one, swept=False) for one in known.open)
             return msgspec.structs.replace(known, open=tuple(unswept))
         newest = max(self.sequence, known.sequence)
-        return Barrier(newest, (), newest).raised(Selector(), now=now, reason=LOST)
+        anew = Barrier(newest, (), newest, self._highest(known))
+        for name, epoch in sorted(anew.epochs.items()):
+            # Raised once more, or whoever knew one of the two would take it for lost.
+            if not self.epochs.get(name) == known.epochs.get(name) == epoch:
+                anew = anew.advanced(name, now=now, reason=LOST)
+        return anew.raised(Selector(), now=now, reason=LOST)
+
+    def _continues(self, known: Barrier) -> bool:
+        """Whether these epochs may be what became of those of *known*: the same, or raised since."""
+        return all(
+            self.epochs.get(name) == known.epochs.get(name)
+            or (self.epoch(name) > known.epoch(name) and self.epochs[name].sequence > known.sequence)
+            for name in {*self.epochs, *known.epochs}
+        )
+
+    def _highest(self, known: Barrier) -> dict[str, Epoch]:
+        """The epoch of each provider that either knows; of two, the higher number."""
+        both = sorted([*self.epochs.items(), *known.epochs.items()], key=lambda one: (one[1].number, one[1].sequence))
+        return dict(both)
 
     def _has(self, some: Sequence[Invalidation]) -> bool:
         """Whether these very ones are open here, however far their sweeps are."""
@@ -152,8 +211,15 @@ class Barrier(msgspec.Struct, frozen=True):
         return all((one.sequence, one.at, one.selector) in mine for one in some)
 
     def since(self, sequence: int) -> tuple[Invalidation, ...] | None:
-        """The invalidations younger than *sequence*; None when some of them are not known any more."""
-        younger = tuple(one for one in self.open if one.sequence > sequence)
+        """
+        The invalidations younger than *sequence*, epochs as those of their provider; None when some of them are not
+        known any more.
+        """
+        epochs = (
+            Invalidation(one.sequence, Selector(provider=name), one.at, one.reason, swept=True)
+            for name, one in self.epochs.items()
+        )
+        younger = tuple(one for one in (*self.open, *epochs) if one.sequence > sequence)
         everything = any(one.selector == Selector() for one in younger)
         return younger if everything or len(younger) == self.sequence - sequence else None
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
-from hashcache.core.barrier import Invalidation, Selector
+from hashcache.core.barrier import Epoch, Invalidation, Selector
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key
 from hashcache.engine.cache import Cache
@@ -108,14 +108,32 @@ class Invalidations:
             found = None  # it is cleared, only its keys are not gone
         return Cleared(barrier.sequence, found.deleted if found else 0, done=False)
 
+    async def advance(self, provider: str, *, reason: str) -> Epoch:
+        """
+        Raise the epoch of *provider*: what was bought there before is dead everywhere when this returns, as if it had
+        been cleared, but it is not removed.
+
+        Raises:
+            StoreUnavailable: the store is away and nothing was raised, or the others could not be told of it.
+        """
+        selector = Selector(provider=provider)
+        epoch = (await self._cache.witness.advance(provider, reason)).epochs[provider]
+        # Near memory has forgotten already, when the view saw the barrier; flights only now, as above.
+        self._cache.flights.detach(selector)
+        await self._cache.coherence.cleared(epoch.sequence, selector, reason)
+        return epoch
+
     async def find(self, sequence: int) -> Invalidation | None:
         """How far that invalidation is; None when it is unknown or long done."""
         return (await self._store.barrier()).find(sequence)
 
     async def resume(self) -> None:
-        """Go on with sweeps that a process left undone. Does nothing while the store is away."""
+        """
+        Learn what is forbidden, and the epochs, before anything is asked; go on with sweeps that a process left
+        undone. Does nothing while the store is away.
+        """
         try:
-            barrier = await self._store.barrier()
+            barrier = await self._cache.witness.learn()
         except StoreUnavailable:
             return
         for one in barrier.unswept():

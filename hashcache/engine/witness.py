@@ -67,6 +67,18 @@ class Witness:
             await self._store.restore(known)
         return await self._upheld(known, await self._store.forbid(selector, reason))
 
+    async def advance(self, provider: str, reason: str) -> Barrier:
+        """Raise the epoch of *provider* above all that we remember; the barrier that says so."""
+        known = self._view.barrier
+        if known.sequence:
+            await self._store.restore(known)
+        return await self._upheld(known, await self._store.advance(provider, reason))
+
+    async def learn(self) -> Barrier:
+        """The barrier in force, which the view has seen then."""
+        known = self._view.barrier
+        return await self._upheld(known, await self._store.barrier())
+
     async def _upheld(self, known: Barrier, found: Barrier) -> Barrier:
         """The barrier in force, *found* after we had known *known*: put back, if that was lost."""
         if not found.remembers(known):

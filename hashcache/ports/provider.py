@@ -57,7 +57,8 @@ class Terms:
     What a provider takes and what its vendor bills, for people. *unit*: what is billed, such as `image`; *price* of
     one, as it was published on *read* (an ISO date; None: it costs nothing, or the operator said the price).
     *limits*: sentences such as "image: JPEG, PNG or WebP, at most 50 MB". *embedded*: it works in this house and bills
-    nothing, so no budget, journal or breaker is kept of it.
+    nothing, so no budget, journal or breaker is kept of it. A score of *ai_above* or more means AI (None: it gives no
+    score of its own).
     """
 
     unit: str
@@ -65,6 +66,7 @@ class Terms:
     read: str | None = None
     limits: tuple[str, ...] = ()
     embedded: bool = False
+    ai_above: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

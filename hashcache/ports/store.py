@@ -164,6 +164,13 @@ class Store(Protocol):
         """Raise the barrier: older entries that *selector* means are dead from now on. The new one is the last open."""
         ...
 
+    async def advance(self, provider: str, reason: str) -> Barrier:
+        """
+        Raise the epoch of *provider* by one: what was bought there before is dead from now on, but stays until it
+        expires. The barrier that says so; safe to repeat, then it is raised by two.
+        """
+        ...
+
     async def restore(self, known: Barrier) -> Barrier:
         """
         Put back what the store has lost of the barrier *known*, once read from it (`Barrier.restored`); does nothing

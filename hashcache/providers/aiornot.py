@@ -89,8 +89,8 @@ class AiOrNotProvider:
     @property
     def terms(self) -> Terms:
         """One check a call."""
-        price = self._access.price
-        return Terms("check", price, READ if price == PRICE else None, sentences(self._limits))
+        price, above = self._access.price, self._access.ai_above
+        return Terms("check", price, READ if price == PRICE else None, sentences(self._limits), ai_above=above)
 
     def question(self, kind: Kind, tenant: str) -> Question:
         """The report that is asked for, the threshold, and the address unless it is the vendor's own."""

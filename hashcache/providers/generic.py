@@ -124,7 +124,7 @@ class GenericProvider:
     @property
     def terms(self) -> Terms:
         """A flat price for each call; what it takes is not known here."""
-        return Terms("call", self._price)
+        return Terms("call", self._price, ai_above=self._ai_above if self._score is not None else None)
 
     async def estimate(self, _content: Content, _body: Body) -> Estimate:
         """The price of one call."""

@@ -119,8 +119,8 @@ class GptZeroProvider:
     @property
     def terms(self) -> Terms:
         """A price for each word."""
-        price = self._access.price
-        return Terms("word", price, READ if price == PRICE else None, sentences({Kind.TEXT: self._limits}))
+        price, limits = self._access.price, sentences({Kind.TEXT: self._limits})
+        return Terms("word", price, READ if price == PRICE else None, limits, ai_above=self._access.ai_above)
 
     def question(self, kind: Kind, tenant: str) -> Question:
         """The options that are sent, the threshold, and the address unless it is the vendor's own."""

@@ -97,8 +97,8 @@ class HiveProvider:
     @property
     def terms(self) -> Terms:
         """So much an image or frame."""
-        price = self._access.price
-        return Terms("image or frame", price, READ if price == PRICE else None, sentences(self._limits))
+        price, above = self._access.price, self._access.ai_above
+        return Terms("image or frame", price, READ if price == PRICE else None, sentences(self._limits), ai_above=above)
 
     async def estimate(self, content: Content, body: Body) -> Estimate:
         """

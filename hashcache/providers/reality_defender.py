@@ -117,7 +117,7 @@ class RealityDefenderProvider:
     @property
     def terms(self) -> Terms:
         """One scan each; the vendor publishes no price that we know."""
-        return Terms("scan", self._access.price, limits=sentences(self._limits))
+        return Terms("scan", self._access.price, limits=sentences(self._limits), ai_above=self._access.ai_above)
 
     async def estimate(self, content: Content, body: Body) -> Estimate:
         """

@@ -101,8 +101,8 @@ class SightengineProvider:
     @property
     def terms(self) -> Terms:
         """So much an operation."""
-        price = self._access.price
-        return Terms("operation", price, READ if price == PRICE else None, sentences(self._limits))
+        price, above = self._access.price, self._access.ai_above
+        return Terms("operation", price, READ if price == PRICE else None, sentences(self._limits), ai_above=above)
 
     async def estimate(self, content: Content, body: Body) -> Estimate:
         """

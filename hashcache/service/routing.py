@@ -28,6 +28,19 @@ class Routing:
         """Who is asked about contents of *kind*, in order; empty: nobody."""
         return self._providers.get(kind, ())
 
+    def find(self, name: str) -> Provider | None:
+        """The provider of that name, if it is asked for anything."""
+        return next((provider for provider in self.everyone() if provider.name == name), None)
+
+    def epoch(self, name: str) -> int:
+        """The epoch of the provider of that name, as this process knows it now."""
+        return self._epoch(name)
+
+    def places(self, name: str) -> dict[str, int]:
+        """In which place, from 1, the provider of that name is asked, by kind."""
+        chains = ((kind.value, names) for kind, names in zip(Kind, self.names().values(), strict=True))
+        return {kind: names.index(name) + 1 for kind, names in chains if name in names}
+
     def question(self, provider: Provider, kind: Kind, tenant: str) -> Question:
         """What is asked of *provider*."""
         return replace(provider.question(kind, tenant), epoch=self._epoch(provider.name))

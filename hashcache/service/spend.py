@@ -75,7 +75,7 @@ def report(books: Books, price: StorePrice) -> dict[str, Any]:
             for budget, used in zip(books.budgets, books.used, strict=True)
         ],
         "open_attempts": [_attempt(attempt) for attempt in books.attempts],
-        "breakers": [_breaker(breaker, books.now) for breaker in books.breakers],
+        "breakers": [breaker_report(breaker, books.now) for breaker in books.breakers],
         "projection": _projection(books, whole, price),
     }
 
@@ -130,7 +130,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _breaker(breaker: Breaker, now: Instant) -> dict[str, Any]:
+def breaker_report(breaker: Breaker, now: Instant) -> dict[str, Any]:
+    """The state of *breaker* at *now*, for people."""
     opened = breaker.until is not None
     return {
         "provider": breaker.provider,

@@ -82,6 +82,11 @@ class OffStore:
         self._barrier = self._barrier.raised(selector, now=self.now(), reason=reason)
         return self._barrier
 
+    async def advance(self, provider: str, reason: str) -> Barrier:
+        """Raise the epoch of *provider* in this process."""
+        self._barrier = self._barrier.advanced(provider, now=self.now(), reason=reason)
+        return self._barrier
+
     async def restore(self, known: Barrier) -> Barrier:  # noqa: ARG002 - the port's shape
         """This process loses nothing while it lives."""
         return self._barrier

@@ -588,6 +588,65 @@ async def test_a_barrier_that_went_on_without_what_it_lost_forbids_everything(ba
     assert await store.barrier() == restored
 
 
+# A provider's epoch
+
+
+async def test_raising_an_epoch(backend: Backend) -> None:
+    """Its number grows by one each time, every instance and every reader sees it, and a clear does not end it."""
+    one, other = await backend.instance(), await backend.instance()
+    first = await one.advance("generic", "first")
+    second = await other.advance("generic", "new model")
+    assert second.sequence > first.sequence
+    assert (second.epoch("generic"), second.epochs["generic"].reason) == (2, "new model")
+    await one.advance("hive", "another")
+    final = await other.forbid(Selector(tag="x"), "a clear")
+    assert (final.epoch("generic"), final.epoch("hive"), final.epoch("other")) == (2, 1, 0)
+    assert (await one.read([key()])).barrier.epochs == final.epochs
+    assert (await one.claim(key(), "any", LEASE)).barrier == final
+    assert await one.barrier() == final
+
+
+async def test_an_epoch_forbids_what_its_provider_gave_before_and_removes_nothing(store: Both) -> None:
+    """The entry is dead where it lies, and can be found to be counted; what is bought afterwards lives."""
+    await bought(store, key(1))
+    barrier = await store.advance("provenance", "new model")
+    old = await found(store, key(1))
+    assert barrier.forbids(old)
+    assert [barrier.outdates(head) for head in await everything(store)] == [True]
+    new = await bought(store, key(2), sequence=barrier.sequence)
+    assert not (await store.advance("other", "new model")).forbids(new)
+
+
+async def test_a_late_commit_under_an_older_epoch_is_refused(store: Both) -> None:
+    """What was being bought while the epoch rose is not kept, and its claim is given back; another's is."""
+    bid = await store.claim(key(), "under way", LEASE)
+    await store.advance("provenance", "new model")
+    assert not await store.commit(bid.claim, entry(store, key(), sequence=bid.barrier.sequence))
+    slot = (await store.read([key()])).slots[0]
+    assert (slot.entry, slot.claimed) == (None, False)
+    bid = await store.claim(key(), "again", LEASE)
+    await store.advance("other", "new model")
+    assert await store.commit(bid.claim, entry(store, key(), sequence=bid.barrier.sequence))
+
+
+async def test_no_epoch_is_lost_to_another(backend: Backend) -> None:
+    """Ten at one moment, over two instances: the number is ten, and each of them was somebody's answer."""
+    stores = [await backend.instance(), await backend.instance()] * 5
+    raised = await asyncio.gather(*(store.advance("generic", "race") for store in stores))
+    assert sorted(barrier.epoch("generic") for barrier in raised) == list(range(1, 11))
+    assert (await stores[0].barrier()).epoch("generic") == 10
+
+
+async def test_a_lost_epoch_is_put_back(backend: Backend) -> None:
+    """By whoever remembers it, with its number: no key changes, and what it ended stays dead."""
+    one, other = await backend.instance(), await backend.instance()
+    old = await bought(one, key())
+    known = await one.advance("provenance", "new model")
+    backend.lose_barrier()
+    assert await other.restore(known) == known
+    assert (await one.read([key()])).barrier.forbids(old)
+
+
 # Browsing and sweeping
 
 

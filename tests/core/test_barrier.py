@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashcache.core.barrier import LOST, MOST, NONE, OPEN_FOR, Barrier, Selector, decode, encode
+from hashcache.core.barrier import (
+    LOST,
+    MOST,
+    NONE,
+    OPEN_FOR,
+    Barrier,
+    Epoch,
+    Invalidation,
+    Selector,
+    decode,
+    encode,
+)
 from hashcache.core.entry import Entry, Head, Instant, Label
 from hashcache.core.errors import EntryRefused, PatternError
 from hashcache.core.key import Key
@@ -162,8 +173,11 @@ WORDS = st.text(st.characters(codec="utf-8", min_codepoint=32, exclude_character
 SELECTORS = st.sampled_from([Selector(), Selector(kind="image"), Selector(tag="eu"), Selector(kind="a")]) | st.builds(
     Selector, *[st.none() | WORDS] * 5
 )
-ACTS = st.lists(
-    st.tuples(SELECTORS, st.integers(0, 3 * OPEN_FOR), st.booleans()), max_size=8
+#: A provider's name: its epoch is raised.
+PROVIDERS = st.sampled_from(["generic", "c"])
+Act = tuple[Selector | str, int, bool]
+ACTS: st.SearchStrategy[list[Act]] = st.lists(
+    st.tuples(SELECTORS | PROVIDERS, st.integers(0, 3 * OPEN_FOR), st.booleans()), max_size=8
 )  # (raise this, this much later, and sweep it)
 
 
@@ -171,35 +185,38 @@ ACTS = st.lists(
 LABELS = (LABEL, Label("a", "b", "c", ("a",)))
 
 
-def played(acts: list[tuple[Selector, int, bool]], *, since: Barrier = NONE, now: Instant = NOW) -> list[Barrier]:
+def played(acts: list[Act], *, since: Barrier = NONE, now: Instant = NOW) -> list[Barrier]:
     """The barriers that came of *acts*, one after the other, *since* that one, from *now* on."""
     barriers = [since]
-    for selector, later, sweep in acts:
+    for meant, later, sweep in acts:
         now = Instant(now + later)
-        barrier = barriers[-1].raised(selector, now=now, reason="r")
+        if isinstance(meant, str):
+            barrier = barriers[-1].advanced(meant, now=now, reason="r")
+        else:
+            barrier = barriers[-1].raised(meant, now=now, reason="r")
         barriers.append(barrier.progressed(barrier.sequence, deleted=0, swept=True) if sweep else barrier)
     return barriers
 
 
 @given(ACTS)
-def test_a_barrier_survives_being_stored(acts: list[tuple[Selector, int, bool]]) -> None:
+def test_a_barrier_survives_being_stored(acts: list[Act]) -> None:
     """Encoded and decoded it is the same."""
     for barrier in played(acts):
         assert decode(encode(barrier)) == barrier
 
 
 @given(ACTS, st.integers(0, 8))
-def test_what_is_forbidden_stays_forbidden_until_swept(acts: list[tuple[Selector, int, bool]], sequence: int) -> None:
+def test_what_is_forbidden_stays_forbidden_until_swept(acts: list[Act], sequence: int) -> None:
     """Without a sweep, no later invalidation brings back what an earlier one has killed."""
     one, dead = entry(sequence), False
-    barriers = played([(selector, later, False) for selector, later, _ in acts])
+    barriers = played([(meant, later, False) for meant, later, _ in acts])
     for barrier in [one for one in barriers if one.sequence >= sequence]:
         assert barrier.forbids(one) or not dead
         dead = barrier.forbids(one)
 
 
 @given(ACTS, st.integers(0, 12))
-def test_what_is_above_the_barrier_is_dead(acts: list[tuple[Selector, int, bool]], sequence: int) -> None:
+def test_what_is_above_the_barrier_is_dead(acts: list[Act], sequence: int) -> None:
     """An entry of a time that the barrier knows nothing of is neither served nor stored."""
     for barrier in played(acts):
         above = sequence > barrier.sequence
@@ -208,7 +225,7 @@ def test_what_is_above_the_barrier_is_dead(acts: list[tuple[Selector, int, bool]
 
 
 @given(ACTS, st.integers(0, 8))
-def test_no_barrier_seems_lost_to_who_saw_an_earlier_one(acts: list[tuple[Selector, int, bool]], at: int) -> None:
+def test_no_barrier_seems_lost_to_who_saw_an_earlier_one(acts: list[Act], at: int) -> None:
     """Whatever was raised, swept and dropped since: nothing is put back."""
     barriers = played(acts)
     known = barriers[min(at, len(barriers) - 1)]
@@ -218,9 +235,7 @@ def test_no_barrier_seems_lost_to_who_saw_an_earlier_one(acts: list[tuple[Select
 
 
 @given(ACTS, st.integers(0, 8), ACTS)
-def test_what_was_forbidden_is_so_again_when_the_barrier_was_lost(
-    acts: list[tuple[Selector, int, bool]], back: int, more: list[tuple[Selector, int, bool]]
-) -> None:
+def test_what_was_forbidden_is_so_again_when_the_barrier_was_lost(acts: list[Act], back: int, more: list[Act]) -> None:
     """
     It falls back to any earlier one, or to none, and may go on from there: what is put back forbids and refuses all
     that either did, seems lost to nobody who knew either, and is put back once.
@@ -237,6 +252,8 @@ def test_what_was_forbidden_is_so_again_when_the_barrier_was_lost(
                 assert restored.forbids(bought) or not barrier.forbids(bought)
                 assert restored.refuses(bought) or not barrier.refuses(bought)
     assert restored.sequence >= max(known.sequence, fallen.sequence)
+    for provider in ("generic", "c"):
+        assert restored.epoch(provider) >= max(known.epoch(provider), fallen.epoch(provider))
     assert restored.remembers(known)
     assert restored.remembers(fallen)
     assert restored.restored(known, now=NOW) is restored
@@ -277,6 +294,78 @@ def test_who_has_dropped_what_the_store_may_have_lost_forbids_everything() -> No
         (known.sequence + 1, Selector(), LOST)
     ]
     assert restored.remembers(known)
+
+
+def test_an_epoch_counts_from_its_own_sequence() -> None:
+    """What was bought from that provider before is dead, what comes after it and what others gave lives."""
+    barrier = Barrier(7).advanced("generic", now=NOW, reason="new model")
+    assert (barrier.sequence, barrier.epoch("generic"), barrier.epoch("other")) == (8, 1, 0)
+    assert barrier.epochs["generic"] == Epoch(1, 8, NOW, "new model")
+    other = Label("image", "acme", "other")
+    for judges in (barrier.forbids, barrier.refuses):
+        assert [judges(entry(7)), judges(entry(8)), judges(entry(7, other))] == [True, False, False]
+
+
+def test_an_epoch_is_not_swept() -> None:
+    """What is left of older epochs is to be counted: nothing removes it before its time."""
+    assert list(NONE.advanced("generic", now=NOW, reason="r").unswept()) == []
+
+
+def test_who_was_away_while_an_epoch_was_raised_learns_whose() -> None:
+    """He forgets what that provider gave, and nothing else; of one that was raised twice too."""
+    once = NONE.raised(Selector(kind="text"), now=NOW, reason="r").advanced("generic", now=NOW, reason="r")
+    younger = once.since(1)
+    assert younger is not None
+    assert [(one.sequence, one.selector) for one in younger] == [(2, Selector(provider="generic"))]
+    assert once.since(2) == ()
+    # The first of two is not on record any more, so all is forgotten.
+    assert once.advanced("generic", now=NOW, reason="r").since(1) is None
+
+
+@given(ACTS)
+def test_epochs_only_rise_and_what_they_ended_stays_dead(acts: list[Act]) -> None:
+    """Whatever is raised, swept or dropped afterwards, however much later: an older epoch's answers stay dead."""
+    barriers = played(acts)
+    for number, earlier in enumerate(barriers):
+        for later in barriers[number:]:
+            for name, epoch in earlier.epochs.items():
+                assert later.epoch(name) >= epoch.number
+                assert later.forbids(entry(epoch.sequence - 1, Label("image", "acme", name)))
+
+
+def test_an_epoch_that_was_only_lost_is_put_back_as_it_was() -> None:
+    """The number, too: the keys are the same as before, and no answer is lost."""
+    known = NONE.advanced("generic", now=NOW, reason="1").advanced("generic", now=NOW, reason="2")
+    restored = NONE.restored(known, now=NOW)
+    assert restored == known
+    assert not restored.forbids(entry(2))
+
+
+def test_epochs_that_contradict_each_other_are_raised_above_both() -> None:
+    """The store fell back and was raised there anew: nobody can tell whose answers those of that number are."""
+    known = NONE.advanced("generic", now=NOW, reason="lost")
+    fallen = NONE.advanced("generic", now=Instant(NOW + 1), reason="new")
+    restored = fallen.restored(known, now=Instant(NOW + 2))
+    assert restored.epoch("generic") == 2
+    assert [restored.forbids(entry(sequence)) for sequence in (0, 1)] == [True, True]
+    assert restored.remembers(known)
+    assert restored.remembers(fallen)
+
+
+def test_a_clear_of_another_history_is_not_taken_for_an_old_one() -> None:
+    """Of what was bought under the lost epoch nobody can tell whether that clear came later: it is dead."""
+    known = NONE.advanced("generic", now=NOW, reason="lost")
+    fallen = NONE.raised(Selector(kind="image"), now=NOW, reason="new")
+    for _ in range(2):
+        fallen = fallen.advanced("generic", now=NOW, reason="new")
+    assert fallen.restored(known, now=NOW).forbids(entry(1, Label("image", "acme", "other")))
+
+
+def test_a_record_from_before_there_were_epochs_is_read() -> None:
+    """It has none, and forbids what it forbade."""
+    stored = b'{"sequence":8,"open":[{"sequence":8,"selector":{},"at":1,"reason":"r"}],"floor":3}'
+    assert decode(stored) == Barrier(8, (Invalidation(8, Selector(), 1, "r"),), 3)
+    assert decode(stored).epochs == {}
 
 
 def test_an_empty_store_forbids_nothing() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hashcache.core.barrier import MOST, Selector
 from hashcache.core.entry import Label
 from hashcache.core.errors import StoreUnavailable
+from hashcache.core.freshness import Cause
 from hashcache.core.outcome import Outcome, Status
 from hashcache.core.policy import Policy
 from hashcache.engine.cache import Cache
@@ -19,6 +20,7 @@ from hashcache.engine.invalidation import Cleared, Invalidations
 from tests.engine.conftest import LABEL, key_of
 from tests.harness.away import CutOff
 from tests.harness.clock import HandClock
+from tests.harness.hub import Hub
 from tests.harness.loads import Shop
 from tests.harness.turns import until, until_waiting
 
@@ -93,6 +95,77 @@ async def test_a_key_that_is_forgotten_stays_forgotten(cache: Cache, shop: Shop)
     assert (await cache.look([key_of()])).outcome is None
     assert (await ask(cache, shop)).status is Status.MISS
     assert await Invalidations(cache).forget([key_of()]) == 1
+
+
+async def test_a_raised_epoch_ends_what_lies_in_near_memory_anywhere(
+    make_cache: Callable[[], Cache], shop: Shop, hub: Hub
+) -> None:
+    """When it has returned no process gives what that provider gave before, or joins it; nothing of others is lost."""
+    one, two = make_cache(), make_cache()
+    other = Label("image", "default", "other")
+    for cache in (one, two):
+        await ask(cache, shop, 1)
+        await ask(cache, shop, 2, other)
+        assert (cache.near.get(key_of(1)), cache.near.get(key_of(2))) != (None, None)
+    epoch = await Invalidations(one).advance("shop", reason="new model")
+    assert (epoch.number, epoch.reason) == (1, "new model")
+    for cache in (one, two):
+        # Not because the next caller asks the store: nothing is near any more, and the number is known.
+        assert cache.near.get(key_of(1)) is None
+        assert cache.near.get(key_of(2)) is not None
+        assert cache.view.barrier.epoch("shop") == 1
+        assert (await cache.look([key_of(1)])).outcome is None
+        assert (await cache.look([key_of(2)])).outcome is not None
+    told = [notice for notice in hub.sent if notice.kind == "invalidate"]
+    assert [(notice.sequence, notice.selector) for notice in told] == [(epoch.sequence, Selector(provider="shop"))]
+
+
+@pytest.mark.parametrize("by", ["the same process", "another process"])
+async def test_what_is_bought_while_an_epoch_is_raised_is_given_to_nobody_who_asks_later(
+    make_cache: Callable[[], Cache], shop: Shop, by: str
+) -> None:
+    """Whoever raises it: who asks afterwards does not join the old call, whose answer is not stored."""
+    one, two = make_cache(), make_cache()
+    shop.gate.clear()
+    old = asyncio.create_task(ask(two, shop))
+    await shop.entered.wait()
+    await Invalidations(one if by == "another process" else two).advance("shop", reason="")
+    new = asyncio.create_task(ask(two, shop))
+    shop.gate.set()
+    assert ((await old).entry.payload, (await old).stored) == (b'{"bought":1}', False)
+    assert ((await new).entry.payload, (await new).stored) == (b'{"bought":2}', True)
+    assert (await ask(one, shop)).entry.payload == b'{"bought":2}'
+
+
+async def test_a_process_that_did_not_hear_of_an_epoch_learns_it_from_the_store(
+    make_cache: Callable[[], Cache], shop: Shop, store: CutOff
+) -> None:
+    """It reads what is dead, sees why, and buys; from then on it asks under the new number."""
+    one = make_cache()
+    await ask(one, shop)
+    one.near.clear()
+    await store.advance("shop", "by somebody whom nobody hears")
+    assert one.view.barrier.epoch("shop") == 0
+    assert (await ask(one, shop)).cause is Cause.CLEARED
+    assert one.view.barrier.epoch("shop") == 1
+
+
+async def test_a_process_that_starts_knows_the_epochs_before_it_is_asked(cache: Cache, store: CutOff) -> None:
+    """Its first answer is kept under the key where the second caller looks for it."""
+    await store.advance("shop", "")
+    await Invalidations(cache).resume()
+    assert cache.view.barrier.epoch("shop") == 1
+
+
+async def test_an_epoch_is_not_raised_while_the_store_is_away(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """It raises; nothing is claimed, and nothing has changed when the store is back."""
+    await ask(cache, shop)
+    store.away = True
+    with pytest.raises(StoreUnavailable):
+        await Invalidations(cache).advance("shop", reason="")
+    store.away = False
+    assert (await store.barrier()).epoch("shop") == 0
+    assert (await ask(cache, shop)).status is Status.HIT
 
 
 async def test_a_dry_run_forgets_nothing(cache: Cache, shop: Shop) -> None:

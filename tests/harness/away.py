@@ -31,6 +31,7 @@ _VERBS = frozenset(
         "forget",
         "barrier",
         "forbid",
+        "advance",
         "restore",
         "progress",
         "scan",

@@ -15,7 +15,7 @@ _IMPLIED = {"HEAD"}
 def test_the_document_describes_every_route_and_no_other() -> None:
     """Whoever adds a route documents it; whoever documents one builds it."""
     pages = cast("Any", _Pages())
-    routes = table(pages, pages, pages, pages, pages, pages)
+    routes = table(*[pages] * 7)
     routed = {(route.path, method) for route in routes for method in route.methods or ()}
     documented = {
         (path, method.upper())

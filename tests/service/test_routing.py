@@ -60,3 +60,11 @@ def test_everyone_is_named_once() -> None:
     """A provider of two kinds is closed once."""
     assert [one.name for one in routing().everyone()] == ["one", "two"]
     assert routing().names() == {"image": ["one", "two"], "video": [], "text": ["two"]}
+
+
+def test_a_provider_is_found_by_name_with_its_places() -> None:
+    """Which it is asked in, from 1, by kind; one that nobody asks is not found."""
+    found = routing({"two": 3})
+    assert (found.find("two"), found.find("three")) == (found.chain(Kind.TEXT)[0], None)
+    assert (found.places("one"), found.places("two")) == ({"image": 1}, {"image": 2, "text": 1})
+    assert (found.epoch("one"), found.epoch("two")) == (0, 3)

@@ -140,6 +140,11 @@ class MemoryStore:
         self._shared.barrier = self._shared.barrier.raised(selector, now=self.now(), reason=reason)
         return self._shared.barrier
 
+    async def advance(self, provider: str, reason: str) -> Barrier:
+        """Raise the epoch of *provider*."""
+        self._shared.barrier = self._shared.barrier.advanced(provider, now=self.now(), reason=reason)
+        return self._shared.barrier
+
     async def restore(self, known: Barrier) -> Barrier:
         """Put back what was lost of *known*."""
         self._shared.barrier = self._shared.barrier.restored(known, now=self.now())

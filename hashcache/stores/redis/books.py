@@ -39,12 +39,17 @@ class Books:
         """Raise the barrier at *now*."""
 
         def raised(barrier: Barrier) -> Barrier:
-            # A server that evicts can lose the barrier and keep entries that carry a higher sequence than a new
-            # one would begin with. Instants are higher than any sequence counted so far.
-            before = barrier if barrier.sequence else Barrier(now)
-            return before.raised(selector, now=now, reason=reason)
+            return _begun(barrier, now).raised(selector, now=now, reason=reason)
 
         return await self._change(raised, self._lasting)
+
+    async def advance(self, provider: str, *, now: Instant, reason: str) -> Barrier:
+        """Raise the epoch of *provider* at *now*."""
+
+        def advanced(barrier: Barrier) -> Barrier:
+            return _begun(barrier, now).advanced(provider, now=now, reason=reason)
+
+        return await self._change(advanced, self._lasting)
 
     async def restore(self, known: Barrier, *, now: Instant) -> Barrier:
         """Put back, at *now*, what was lost of *known*."""
@@ -66,6 +71,16 @@ class Books:
             if stored is None:
                 return after
         raise StoreUnavailable("the record of what was cleared is being changed all the time", reason="timeout")
+
+
+def _begun(barrier: Barrier, now: Instant) -> Barrier:
+    """
+    *barrier*, or where there is none the one to begin with at *now*.
+
+    A server that evicts can lose the barrier and keep entries that carry a higher sequence than a new one would begin
+    with. Instants are higher than any sequence counted so far.
+    """
+    return barrier if barrier.sequence else Barrier(now)
 
 
 def decode(record: bytes | None) -> Barrier:

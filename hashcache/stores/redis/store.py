@@ -199,6 +199,10 @@ class RedisStore:
         """Raise the barrier."""
         return await self._books.forbid(selector, now=self.now(), reason=reason)
 
+    async def advance(self, provider: str, reason: str) -> Barrier:
+        """Raise the epoch of *provider*."""
+        return await self._books.advance(provider, now=self.now(), reason=reason)
+
     async def restore(self, known: Barrier) -> Barrier:
         """Put back what was lost of *known*."""
         return await self._books.restore(known, now=self.now())

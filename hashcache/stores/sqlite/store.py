@@ -192,6 +192,11 @@ class SqliteStore:
         now = self.now()
         return await self._books.change(lambda barrier: barrier.raised(selector, now=now, reason=reason))
 
+    async def advance(self, provider: str, reason: str) -> Barrier:
+        """Raise the epoch of *provider*."""
+        now = self.now()
+        return await self._books.change(lambda barrier: barrier.advanced(provider, now=now, reason=reason))
+
     async def restore(self, known: Barrier) -> Barrier:
         """Put back what was lost of *known*."""
         now = self.now()

@@ -138,6 +138,10 @@ class ClusterStore(RedisStore):
         """
         return self._saw(await super().forbid(selector, reason))
 
+    async def advance(self, provider: str, reason: str) -> Barrier:
+        """Raise the epoch of *provider*; raises as `forbid`. What settles afterwards is dead where it lies."""
+        return self._saw(await super().advance(provider, reason))
+
     async def restore(self, known: Barrier) -> Barrier:
         """As RedisStore.restore; raises as `forbid`."""
         return self._saw(await super().restore(known))
