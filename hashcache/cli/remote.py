@@ -17,6 +17,10 @@ from hashcache.cli.world import World
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
 _TIMEOUT = 30.0
+_KEYS = (
+    "Name a key of role admin with --key or HASHCACHE_API_KEY: HASHCACHE_ADMIN_TOKEN of the service, "
+    "or the token that `hashcache serve` shows at start."
+)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -66,5 +70,5 @@ def ask(
     if answer.is_success:
         return document
     detail = document.get("detail") if isinstance(document, dict) else None
-    advice = " Name a key of role admin with --key or HASHCACHE_API_KEY." if answer.status_code in {401, 403} else ""
+    advice = f" {_KEYS}" if answer.status_code in {401, 403} else ""
     raise click.ClickException(f"{detail or answer.status_code}{advice}")
