@@ -257,3 +257,27 @@ async def test_closing_what_never_started_is_safe(line: Line, clock: HandClock) 
     reporter = Reporter(line, ME, now=lambda: EPOCH, monotonic=clock.seconds, sources=Sources())
     await reporter.close()
     assert (line.sent, line.beats) == ([], [])
+
+
+async def test_flushed_is_booked(line: Line, clock: HandClock) -> None:
+    """
+    After `flush` the books hold what was counted before, lines of money included, however long the pause; several at
+    once, beside a batch on its way whose reply was lost, book it once.
+    """
+    async with reporting(line, clock, pause=3600.0) as reporter:
+        line.deaf = True
+        reporter.add({"hits.image": 1}, {"saved|shop|image|default": 7})
+        with pytest.raises(StoreUnavailable):
+            await reporter.flush()
+        line.deaf = False
+        reporter.add({"hits.image": 1}, {"saved|shop|image|default": 2})
+        await asyncio.gather(*(reporter.flush() for _ in range(5)))
+        assert await line.totals() == {"hits.image": 2}
+        assert [dict(batch.days) for batch in line.sent[-2:]] == [
+            {"saved|shop|image|default": 7},
+            {"saved|shop|image|default": 2},
+        ]
+        assert [batch.number for batch in line.sent] == [1, 1, 2]
+        assert not reporter.lines
+        await reporter.flush()
+        assert len(line.sent) == 3
