@@ -211,7 +211,7 @@ async def test_what_got_lost_on_the_way_back_is_done_once(valkey: Valkey) -> Non
             await until(lambda: any(name.startswith(b"at:") for name in there.hkeys(NAMES.accounts)))
         reserved = await granted(store, one)
         assert await store.accounts.used(budgets(store)) == [CENT] * 4
-        # Connections for the settle and for a look at the clock, which may be due: none is opened when it freezes.
+        # Connections for the settle and for a look at the clock, which may be due: none is opened while it is frozen.
         await asyncio.gather(*(store.accounts.totals() for _ in range(3)))
         valkey.freeze()
         with pytest.raises(StoreUnavailable):
