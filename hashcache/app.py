@@ -124,6 +124,7 @@ class _House:
             StorePrice(settings.redis_price, settings.redis_commands_price),
             now=self.store.now,
             commands=self._commands,
+            flush=self._reporter.flush,
         )
         self._stopped: float | None = None
 

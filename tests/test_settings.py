@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hashcache.core.budget import Period
 from hashcache.core.content import Kind
 from hashcache.core.errors import SettingsError
 from hashcache.settings import KNOBS, ApiKey, Settings, is_loopback, load, read_env_file
 from hashcache.settings.shapes import duration, spell
+from hashcache.settings.vendors import KNOWN
 
 DIGEST = "6b1d2c9f0a4e8375c1f60d7b92a3e4585f0c1b6a7d8e9f30214355a6b7c8d9e0"
 OTHER_DIGEST = "0" * 63 + "1"
@@ -420,6 +422,171 @@ def test_generic() -> None:
 def test_providers_that_are_refused(name: str, value: str) -> None:
     """What would fail at the first upload, or leak a credential into a log, is refused at the start."""
     assert f"{name} must " in refusal(**GENERIC | {name: value})
+
+
+ACCOUNTS = {
+    "SIGHTENGINE_API_USER": "1029384756",
+    "SIGHTENGINE_API_SECRET": "c0nfidential-s",
+    "HIVE_API_KEY": "c0nfidential-h",
+    "AIORNOT_API_KEY": "c0nfidential-a",
+    "GPTZERO_API_KEY": "c0nfidential-g",
+    "REALITY_DEFENDER_API_KEY": "c0nfidential-r",
+}
+
+
+def complaint(**environ: str) -> str:
+    """The one line with which *environ* is refused; it repeats no secret."""
+    (line,) = refusal(**environ).splitlines()
+    assert "c0nfidential" not in line
+    return line
+
+
+def test_an_account_that_is_complete_is_there_whether_it_is_asked_or_not() -> None:
+    """With its own address, price and limits, or the known ones; nobody is asked who is not listed."""
+    settings = load(
+        ACCOUNTS
+        | {
+            "HASHCACHE_HIVE_URL": "https://gateway.example.com/hive",
+            "HASHCACHE_HIVE_PRICE_USD": "0.004",
+            "HASHCACHE_HIVE_TIMEOUT": "20s",
+            "HASHCACHE_HIVE_MAX_BYTES": "20MB",
+            "HASHCACHE_HIVE_MAX_SECONDS": "30",
+            "HASHCACHE_GPTZERO_MODEL_VERSION": "2025-11-28-base",
+        }
+    )
+    assert set(settings.vendors) == set(KNOWN)
+    assert (settings.paid, settings.providers[Kind.IMAGE]) == (False, ("provenance",))
+    hive, sightengine = settings.vendors["hive"], settings.vendors["sightengine"]
+    assert (hive.url, hive.key, hive.user) == ("https://gateway.example.com/hive", "c0nfidential-h", "")
+    assert (hive.price, hive.timeout, hive.ai_above) == (4_000, timedelta(seconds=20), 0.9)
+    assert (hive.most_bytes, hive.most_seconds) == (20 * 10**6, 30)
+    assert (sightengine.user, sightengine.key) == ("1029384756", "c0nfidential-s")
+    assert (sightengine.url, sightengine.price) == ("https://api.sightengine.com/1.0", 2_900)
+    assert (sightengine.timeout, sightengine.most_bytes, sightengine.concurrency) == (None, None, 8)
+    assert settings.vendors["gptzero"].options == {"multilingual": False, "model_version": "2025-11-28-base"}
+    assert "c0nfidential" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("SIGHTENGINE_API_USER", "SIGHTENGINE_API_SECRET"), ("SIGHTENGINE_API_SECRET", "SIGHTENGINE_API_USER")],
+)
+def test_half_an_account_is_refused(given: str, missing: str) -> None:
+    """Listed or not: the half that is missing is named, why, and with an example."""
+    account = {given: ACCOUNTS[given]}
+    assert complaint(**account).startswith(f"{missing} is missing, but {given} is set; for example {missing}=")
+    said = complaint(**account, HASHCACHE_PROVIDER="sightengine")
+    assert said.startswith(f"{missing} is missing, but sightengine is the provider of image, video; for example")
+
+
+@pytest.mark.parametrize("name", [name for name in KNOWN if name != "sightengine"])
+def test_a_vendor_that_is_listed_needs_its_key(name: str) -> None:
+    """Whatever else is said of it; the key is asked for by its name."""
+    variable = KNOWN[name].secrets["key"]
+    said = complaint(HASHCACHE_PROVIDER=name, **{f"HASHCACHE_{name.upper()}_TIMEOUT": "20s"})
+    assert said.startswith(f"{variable} is missing, but {name} is the provider of ")
+    assert said.endswith(f"; for example {variable}=3fe1c0a8b2d94e77")
+
+
+def test_what_is_said_of_a_vendor_without_an_account_may_stay() -> None:
+    """Who takes a vendor out for a while need not take out its price, limits, budget and epoch."""
+    settings = load(
+        {
+            "HASHCACHE_HIVE_PRICE_USD": "0.004",
+            "HASHCACHE_HIVE_MAX_BYTES": "1MB",
+            "HASHCACHE_HIVE_EPOCH": "3",
+            "HASHCACHE_HIVE_DAILY_BUDGET_USD": "5",
+            "HASHCACHE_GENERIC_EPOCH": "2",
+            "HASHCACHE_GENERIC_MONTHLY_BUDGET_USD": "7",
+        }
+    )
+    assert (settings.vendors, settings.generic, settings.paid) == ({}, None, False)
+    assert settings.epochs == {"hive": 3, "generic": 2}
+    assert [(one.scope, one.period) for one in settings.budgets] == [
+        ("provider=generic", Period.MONTH),
+        ("provider=hive", Period.DAY),
+    ]
+
+
+def test_a_list_for_all_kinds_is_filtered_by_what_each_can_do() -> None:
+    """In its order; a kind that nobody in it does is left to the embedded provider."""
+    settings = load(ACCOUNTS | {"HASHCACHE_PROVIDER": "gptzero,hive,aiornot"})
+    assert settings.providers == {
+        Kind.IMAGE: ("hive", "aiornot"),
+        Kind.VIDEO: ("hive", "aiornot"),
+        Kind.TEXT: ("gptzero", "aiornot"),
+    }
+    settings = load(ACCOUNTS | {"HASHCACHE_PROVIDER": "sightengine"})
+    assert settings.providers[Kind.TEXT] == ("provenance",)
+    settings = load(ACCOUNTS | {"HASHCACHE_PROVIDER": "gptzero,provenance", "HASHCACHE_VIDEO_PROVIDER": "hive"})
+    assert list(settings.providers.values()) == [("provenance",), ("hive",), ("gptzero", "provenance")]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("image", "gptzero"), ("video", "gptzero"), ("text", "hive")])
+def test_a_list_for_one_kind_is_taken_at_its_word(kind: str, name: str) -> None:
+    """A provider in it that cannot do the kind is an error that says which."""
+    setting = f"HASHCACHE_{kind.upper()}_PROVIDER"
+    said = complaint(**ACCOUNTS, **{setting: f"aiornot,{name}"})
+    assert said.startswith(f"{setting} names {name}, which does not analyse {kind}s")
+    assert f"for example {setting}=" in said
+
+
+def test_budgets() -> None:
+    """In all, by provider and by tenant, a day or a month; each covers what it is for. Without any there is none."""
+    assert load({}).budgets == ()
+    budgets = load(
+        {
+            "HASHCACHE_DAILY_BUDGET_USD": "25",
+            "HASHCACHE_MONTHLY_BUDGET_USD": "0",
+            "HASHCACHE_REALITY_DEFENDER_DAILY_BUDGET_USD": "0.000001",
+            "HASHCACHE_TENANT_BUDGETS": " acme:5/day, acme:100/month ,globex:20.5/month",
+        }
+    ).budgets
+    assert [(one.scope, one.most, one.period.value) for one in budgets] == [
+        ("all", 25_000_000, "day"),
+        ("all", 0, "month"),
+        ("provider=reality_defender", 1, "day"),
+        ("tenant=acme", 5_000_000, "day"),
+        ("tenant=acme", 100_000_000, "month"),
+        ("tenant=globex", 20_500_000, "month"),
+    ]
+    assert [one.covers("hive", "acme") for one in budgets] == [True, True, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "acme",
+        "acme:5",
+        "acme:5/week",
+        "acme:5/Day",
+        "acme/day",
+        ":5/day",
+        "acme:/day",
+        "acme:five/day",
+        "acme:-5/day",
+        "acme:$5/day",
+        "acme:nan/day",
+        "acme:0.0000001/day",
+        "a b:5/day",
+        "acme:5/day,",
+        "acme:5/day;globex:5/day",
+        "acme:5/day,acme:6/day",
+        "acme:5/day/day",
+    ],
+)
+def test_budgets_of_tenants_that_are_refused(value: str) -> None:
+    """Anything but tenant:dollars/period, each tenant's period once: nobody is without a budget by a slip."""
+    said = complaint(HASHCACHE_TENANT_BUDGETS=value)
+    assert said.startswith("HASHCACHE_TENANT_BUDGETS must be ")
+    assert said.endswith("; for example HASHCACHE_TENANT_BUDGETS=acme:5/day,acme:100/month,globex:20/month")
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "one", "1000001"])
+def test_epochs_that_are_refused(value: str) -> None:
+    """An epoch is a whole number; 0, the default, is as good as none."""
+    assert complaint(HASHCACHE_GPTZERO_EPOCH=value).endswith("; for example HASHCACHE_GPTZERO_EPOCH=1")
+    assert load({"HASHCACHE_GPTZERO_EPOCH": "0"}).epochs == {}
 
 
 def test_generic_without_its_url_is_refused() -> None:

@@ -57,8 +57,10 @@ class SpendPages:
         self._access.admin(request)
         names = self._providers()
         provider = request.query_params.get("provider")
+        if provider is None:
+            raise Problem("malformed", "Say whose bill it is: ?provider=.")
         if provider not in names:
-            raise Problem("malformed", f"provider is one of those that are configured: {', '.join(names)}.")
+            raise Problem("not-found", f"No such provider is configured; those that are: {', '.join(names)}.")
         with closing(self._limits.room.share()) as share:
             raw = await whole(request, self._limits.pace, most=_MOST_EXPORT, share=share)
         try:

@@ -17,6 +17,10 @@ from hashcache.cli.world import World
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
 _TIMEOUT = 30.0
+_KEYS = (
+    "Name a key of role admin with --key or HASHCACHE_API_KEY: HASHCACHE_ADMIN_TOKEN of the service, "
+    "or the token that `hashcache serve` shows at start."
+)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -43,7 +47,7 @@ def ask(
     headers: dict[str, str] | None = None,
 ) -> Any:
     """
-    The JSON answer of *method* *path*.
+    The JSON answer of *method* *path*, an object.
 
     Raises:
         click.ClickException: it cannot be reached, or refuses; the message says what to do.
@@ -52,6 +56,8 @@ def ask(
     key = key or world.variables.get("HASHCACHE_API_KEY")
     sent = {"Accept": "application/json", **(headers or {})}
     if key:
+        if not (key.isascii() and key.isprintable()):
+            raise click.ClickException(f"the key has characters that no key has. {_KEYS}")
         sent["X-API-Key"] = key
     try:
         with httpx.Client(timeout=_TIMEOUT, trust_env=False) as client:
@@ -61,10 +67,12 @@ def ask(
         raise click.ClickException(f"no answer from {url} ({type(error).__name__}); {advice}") from None
     try:
         document = json.loads(answer.content)
-    except ValueError:
-        raise click.ClickException(f"{url} answered {answer.status_code}, and not as hashcache does") from None
-    if answer.is_success:
-        return document
-    detail = document.get("detail") if isinstance(document, dict) else None
-    advice = " Name a key of role admin with --key or HASHCACHE_API_KEY." if answer.status_code in {401, 403} else ""
-    raise click.ClickException(f"{detail or answer.status_code}{advice}")
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        if answer.is_success and document.get("success") is True:
+            return document
+        if not answer.is_success and "detail" in document:
+            advice = f" {_KEYS}" if answer.status_code in {401, 403} else ""
+            raise click.ClickException(f"{document['detail']}{advice}")
+    raise click.ClickException(f"{url} answered {answer.status_code}, and not as hashcache does")

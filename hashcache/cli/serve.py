@@ -24,6 +24,7 @@ from hashcache import __version__, app
 from hashcache.cli.protocol import BoundedHeads
 from hashcache.cli.world import World, WrongSettings
 from hashcache.core.errors import SettingsError
+from hashcache.core.money import decimal
 from hashcache.ports import StoreHealth
 from hashcache.settings import Settings, is_loopback
 
@@ -96,6 +97,7 @@ def _greet(settings: Settings, health: StoreHealth, url: str, token: str | None)
         f"hashcache {__version__} listens on {url}",
         f"  store      {_store_line(settings, health)}",
         f"  providers  {_providers_line(settings)}",
+        *_money_lines(settings),
     ]
     if token is not None:
         lines.append(f"  admin      token for this run: {token}")
@@ -122,6 +124,24 @@ def _store_line(settings: Settings, health: StoreHealth) -> str:
 def _providers_line(settings: Settings) -> str:
     shown = ", ".join(f"{kind.value}: {' then '.join(names)}" for kind, names in settings.providers.items())
     return shown if settings.paid else f"{shown} (local and free of charge)"
+
+
+def _money_lines(settings: Settings) -> list[str]:
+    """The budgets, and whose price is not known; nothing where nothing can be spent."""
+    if not settings.paid:
+        return []
+    shown = [f"{one.scope} ${decimal(one.most)} a {one.period}" for one in settings.budgets]
+    lines = [f"  budgets    {', '.join(shown) or 'none; HASHCACHE_DAILY_BUDGET_USD sets one'}"]
+    prices = {name: vendor.price for name, vendor in settings.vendors.items()}
+    if settings.generic is not None:
+        prices["generic"] = settings.generic.price
+    asked = dict.fromkeys(name for names in settings.providers.values() for name in names)
+    return lines + [
+        f"  WARNING    a call to {name} costs $0 as far as is known: nothing of it counts as spent or saved, "
+        f"and no budget holds it; set HASHCACHE_{name.upper()}_PRICE_USD"
+        for name in asked
+        if prices.get(name) == 0
+    ]
 
 
 def _run(settings: Settings, listening: socket.socket) -> None:

@@ -17,7 +17,7 @@ from hashcache.service.spend import Books, StorePrice, report
 class Accounting:
     """
     Reports on *accounts* under *budgets*. *now* is the store's clock; *commands* tells how many commands the store was
-    sent this month (None: nobody counts them).
+    sent this month (None: nobody counts them), *flush* brings what this process has counted to the books.
     """
 
     def __init__(
@@ -28,12 +28,14 @@ class Accounting:
         *,
         now: Callable[[], Instant],
         commands: Callable[[], Awaitable[int | None]],
+        flush: Callable[[], Awaitable[None]],
     ) -> None:
         self._accounts = accounts
         self._budgets = budgets
         self._price = price
         self._now = now
         self._commands = commands
+        self._flush = flush
 
     async def report(self, days: int) -> dict[str, Any]:
         """
@@ -42,6 +44,7 @@ class Accounting:
         Raises:
             StoreUnavailable: the store is away.
         """
+        await self._flush()
         now = self._now()
         since = day_of(now) - timedelta(days=days - 1)
         charges = [budget.charge(now) for budget in self._budgets]

@@ -48,7 +48,11 @@ def parse(text: str) -> list[Billed]:
         if missing:
             raise PatternError(f"the first line must name the columns day, calls and cost, each once: {missing[0]}")
         places = [head.index(name) for name in _COLUMNS]
-        lines = [_line([row[at].strip() for at in places], reader.line_num) for row in reader if _has(row, places)]
+        lines = [
+            _line([row[at].strip() for at in places], reader.line_num)
+            for row in reader
+            if _has(row, places, reader.line_num)
+        ]
     except csv.Error as error:
         raise PatternError(f"line {reader.line_num} is not CSV: {error}") from None
     if len(lines) > MOST_LINES:
@@ -86,12 +90,12 @@ def _difference(bill: tuple[int, int], book: tuple[int, int]) -> dict[str, Any]:
     }
 
 
-def _has(row: list[str], places: list[int]) -> bool:
+def _has(row: list[str], places: list[int], number: int) -> bool:
     """Whether *row* has a field in each of *places*; an empty line has none."""
     if not any(field.strip() for field in row):
         return False
     if len(row) <= max(places):
-        raise PatternError("a line has fewer fields than the first one")
+        raise PatternError(f"line {number} has fewer fields than the first one")
     return True
 
 

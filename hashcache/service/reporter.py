@@ -79,6 +79,7 @@ class Reporter:
         self._beat_due = monotonic()
         self._hits_due = monotonic() + _HITS_EVERY
         self._dirty = asyncio.Event()
+        self._booking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -100,6 +101,16 @@ class Reporter:
                 self._hits_due = self._monotonic()
                 await self._book()
             await self._ledger.beat(self.process, timedelta(0))
+
+    async def flush(self) -> None:
+        """
+        Report what was counted so far, now: whoever reads the books afterwards finds his own requests in them.
+
+        Raises:
+            StoreUnavailable: the ledger is away; nothing is lost.
+        """
+        while self._sent or self._counts or self._lines:
+            await self._book()
 
     def add(self, counts: Mapping[str, int], lines: Mapping[str, int] = _NOTHING) -> None:
         """Count *counts*, and book *lines* (`core.spend`) on today's page."""
@@ -169,16 +180,17 @@ class Reporter:
 
     async def _book(self) -> bool:
         """Send the batch that is on its way, or the next one; False: there is none. Raises StoreUnavailable."""
-        self._sent = self._sent or self._next()
-        if self._sent is None:
-            return False
-        await self._ledger.book(self._sent)
-        self._sent = None
-        return True
+        async with self._booking:
+            self._sent = self._sent or self._next()
+            if self._sent is None:
+                return False
+            await self._ledger.book(self._sent)
+            self._sent = None
+            return True
 
     def _next(self) -> Batch | None:
         hits = self._due_hits()
-        if not self._counts and not hits:
+        if not self._counts and not self._lines and not hits:
             return None
         self._grow()
         self._number += 1

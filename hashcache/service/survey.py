@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hashcache import wiring
 from hashcache.core.content import Kind
-from hashcache.core.money import FREE, decimal
+from hashcache.core.money import FREE, decimal, dollars
 from hashcache.ports import Terms
 from hashcache.settings import Settings
+from hashcache.settings.model import Vendor
 from hashcache.settings.vendors import KNOWN
 
 
@@ -25,7 +27,7 @@ def survey(settings: Settings) -> list[dict[str, Any]]:
 def _describe(name: str, settings: Settings) -> dict[str, Any]:
     missing = _missing(name, settings)
     kinds = KNOWN[name].kinds if name in KNOWN else frozenset(Kind)
-    terms = Terms("", FREE) if missing else wiring.provider(name, settings).terms
+    terms = _terms(name, settings)
     return {
         "name": name,
         "kinds": [kind.value for kind in Kind if kind in kinds],
@@ -33,10 +35,10 @@ def _describe(name: str, settings: Settings) -> dict[str, Any]:
         "configured": not missing,
         "missing": missing,
         "embedded": terms.embedded,
-        "unit": terms.unit or None,
-        "price_usd": None if missing else decimal(terms.price),
+        "unit": terms.unit,
+        "price_usd": decimal(terms.price),
         "price_read": terms.read,
-        "price_setting": f"HASHCACHE_{name.upper()}_PRICE_USD",
+        "price_setting": None if terms.embedded else f"HASHCACHE_{name.upper()}_PRICE_USD",
         "limits": list(terms.limits),
     }
 
@@ -46,3 +48,26 @@ def _missing(name: str, settings: Settings) -> list[str]:
     if name == "provenance" or name in settings.vendors or (name == "generic" and settings.generic is not None):
         return []
     return ["HASHCACHE_GENERIC_URL"] if name == "generic" else list(KNOWN[name].secrets.values())
+
+
+def _terms(name: str, settings: Settings) -> Terms:
+    """The terms of *name*; where there is no account yet, those that it has by default."""
+    if name == "generic" and settings.generic is None:
+        return Terms("call", FREE)
+    if name in KNOWN and name not in settings.vendors:
+        settings = replace(settings, vendors={name: _default(name)})
+    return wiring.provider(name, settings).terms
+
+
+def _default(name: str) -> Vendor:
+    """An account that opens nothing, with all that is not secret as it is by default."""
+    known = KNOWN[name]
+    return Vendor(
+        key="none",
+        url=known.url,
+        price=dollars(known.price),
+        timeout=None,
+        concurrency=1,
+        ai_above=float(known.ai_above),
+        most_bytes=None,
+    )

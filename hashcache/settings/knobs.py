@@ -100,7 +100,7 @@ PROVIDERS = (
     Knob("HASHCACHE_GENERIC_VERSION", "generic.version", shapes.pointer,
          "`generic`: where its answer holds the model's version (JSON Pointer).", "/model/version"),
     Knob("HASHCACHE_GENERIC_AI_ABOVE", "generic.ai_above", shapes.share,
-         "`generic`: a score above this means AI-generated.", "0.7", "0.5"),
+         "`generic`: a score of so much or more means AI-generated.", "0.7", "0.5"),
     Knob("HASHCACHE_GENERIC_PRICE_USD", "generic.price", shapes.price,
          "`generic`: what one call costs, in US dollars.", "0.01", "0"),
     Knob("HASHCACHE_GENERIC_TIMEOUT", "generic.timeout", shapes.duration(least=_INSTANT, most=_HOUR),

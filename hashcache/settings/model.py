@@ -30,7 +30,7 @@ FREE_PROVIDER = "provenance"
 class Generic:
     """
     A paid HTTP API. *score* and *version* are JSON Pointers into its answer (None: it has none);
-    a score above *ai_above* means AI. *timeout*: None means the kind's. *concurrency*: calls at a time.
+    a score of *ai_above* or more means AI. *timeout*: None means the kind's. *concurrency*: calls at a time.
     """
 
     url: str = field(repr=False)

@@ -69,7 +69,9 @@ def _check_kinds(values: Mapping[str, Any]) -> Iterator[str]:
     for kind in Kind:
         for name in values[f"provider.{kind.value}"] or ():
             if not _does(name, kind):
-                yield f"HASHCACHE_{kind.value.upper()}_PROVIDER names {name}, which does not analyse {kind.value}s"
+                setting = f"HASHCACHE_{kind.value.upper()}_PROVIDER"
+                able = next(other for other in KNOWN if _does(other, kind))
+                yield f"{setting} names {name}, which does not analyse {kind.value}s; for example {setting}={able}"
 
 
 def _chain(values: Mapping[str, Any], kind: Kind) -> tuple[str, ...]:

@@ -25,16 +25,21 @@ TURNS = 200
 
 
 class Line(MemoryLedger):
-    """A ledger at the end of a line: *away* refuses, *deaf* does what it is told and loses the reply."""
+    """A ledger at the end of a line: *away* refuses, *deaf* does what it is told and loses the reply, and while it is
+    not *quick* batches stay on their way.
+    """
 
     def __init__(self, clock: HandClock) -> None:
         super().__init__(clock)
         self.away = self.deaf = False
+        self.quick = asyncio.Event()
+        self.quick.set()
         self.sent: list[Batch] = []
         self.beats: list[tuple[Process, timedelta]] = []
 
     async def book(self, batch: Batch) -> bool:
         self.sent.append(batch)
+        await self.quick.wait()
         if self.away:
             raise StoreUnavailable("away")
         added = await super().book(batch)
@@ -257,3 +262,42 @@ async def test_closing_what_never_started_is_safe(line: Line, clock: HandClock) 
     reporter = Reporter(line, ME, now=lambda: EPOCH, monotonic=clock.seconds, sources=Sources())
     await reporter.close()
     assert (line.sent, line.beats) == ([], [])
+
+
+async def test_flushed_is_booked(line: Line, clock: HandClock) -> None:
+    """
+    After `flush` the books hold what was counted before, lines of money included, however long the pause; several at
+    once, beside a batch on its way whose reply was lost, book it once.
+    """
+    async with reporting(line, clock, pause=3600.0) as reporter:
+        line.deaf = True
+        reporter.add({"hits.image": 1}, {"saved|shop|image|default": 7})
+        with pytest.raises(StoreUnavailable):
+            await reporter.flush()
+        line.deaf = False
+        reporter.add({"hits.image": 1}, {"saved|shop|image|default": 2})
+        await asyncio.gather(*(reporter.flush() for _ in range(5)))
+        assert await line.totals() == {"hits.image": 2}
+        assert [dict(batch.days) for batch in line.sent[-2:]] == [
+            {"saved|shop|image|default": 7},
+            {"saved|shop|image|default": 2},
+        ]
+        assert [batch.number for batch in line.sent] == [1, 1, 2]
+        assert not reporter.lines
+        await reporter.flush()
+        assert len(line.sent) == 3
+
+
+async def test_batches_go_one_at_a_time(line: Line, clock: HandClock) -> None:
+    """Who flushes while a batch is on its way waits for it: none is sent twice at once, and none forgotten."""
+    async with reporting(line, clock, pause=3600.0) as reporter:
+        line.quick.clear()
+        reporter.add({"hits.image": 1})
+        flushing = [asyncio.create_task(reporter.flush()) for _ in range(3)]
+        await turns()
+        assert [batch.number for batch in line.sent] == [1]
+        reporter.add({"hits.image": 2})
+        line.quick.set()
+        await asyncio.gather(*flushing)
+        assert [batch.number for batch in line.sent] == [1, 2]
+        assert await line.totals() == {"hits.image": 3}
