@@ -12,15 +12,15 @@ Rule 3: a flight that began before a clear gives no answer to anybody who asks a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 
 from hashcache.core.entry import EPOCH, Label
 from hashcache.core.errors import StoreUnavailable
-from hashcache.core.freshness import Fresh, Stale, judge
+from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge
 from hashcache.core.key import Key
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
@@ -42,12 +42,13 @@ from hashcache.ports import Channel, Store
 class Found:
     """
     What lies under some keys: the outcome of the first fresh one; else the *failure* remembered of one, if any;
-    *pending*: whether one is being bought.
+    *pending*: whether one is being bought. *causes*: why there is none, as the store says of each key.
     """
 
     outcome: Outcome | None
     pending: bool
     failure: LoadFailed | None = None
+    causes: Mapping[Key, Cause] = field(default_factory=dict)
 
 
 class Cache:
@@ -116,7 +117,8 @@ class Cache:
             return Found(next((one for one in kept if one is not None), None), pending)
         now = self.store.now()
         failure = None
-        for slot in reading.slots:
+        causes: dict[Key, Cause] = {}
+        for key, slot in zip(keys, reading.slots, strict=True):
             verdict = judge(slot.entry, now=now, barrier=reading.barrier)
             if isinstance(verdict, Fresh) and verdict.entry.error:
                 failure = failure or remembered(verdict.entry, now)
@@ -124,16 +126,26 @@ class Cache:
                 self.view.keep(verdict.entry, generation)
                 looked = (monotonic() - began) * 1000
                 return Found(Outcome(verdict.entry, Status.HIT, Level.STORE, now, looked=looked), pending=False)
-        return Found(None, pending or any(slot.claimed for slot in reading.slots), failure)
+            elif isinstance(verdict, Missing):
+                causes[key] = verdict.cause
+        return Found(None, pending or any(slot.claimed for slot in reading.slots), failure, causes)
 
     async def get_or_load(
-        self, key: Key, label: Label, policy: Policy, load: Load, *, refresh: bool = False, keep: bool = True
+        self,
+        key: Key,
+        label: Label,
+        policy: Policy,
+        load: Load,
+        *,
+        refresh: bool = False,
+        keep: bool = True,
+        looked: Cause | None = None,
     ) -> Outcome:
         """
         The answer of *key*, bought with *load* if need be.
 
         *refresh*: only an answer of a purchase that ends from now on will do. *keep* False: what is bought for this
-        caller alone is not kept.
+        caller alone is not kept. *looked*: `look` has just found none, for this cause, and need not be repeated.
 
         Raises:
             LoadFailed: there is no answer. Stopping: it would have to be bought, and this process ends.
@@ -161,7 +173,8 @@ class Cache:
                 if flight is None:
                     flight = Flight(key, label, keep=keep)
                     unused = False
-                    ask = Ask(flight, policy, load, not_before, began, refresh=self.flights.refreshing(key))
+                    refreshing = self.flights.refreshing(key)
+                    ask = Ask(flight, policy, load, not_before, began, refresh=refreshing, looked=looked)
                     self.flights.start(flight, partial(self._fly, ask))
                 else:
                     flight.keep = flight.keep or keep

@@ -39,7 +39,7 @@ class Ask:
     """
     What one flight is to find: an answer bought not before *not_before*, searched since *began* (monotonic).
     *background*: nobody waits for it, so a stale answer will not do. *refresh*: the one of the same key that was under
-    way in this process.
+    way in this process. *looked*: who asks has just found nothing in the store, for this cause.
     """
 
     flight: Flight
@@ -49,6 +49,7 @@ class Ask:
     began: float
     background: bool = False
     refresh: Flight | None = None
+    looked: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ class Search:
     async def _from_store(self, ask: Ask) -> Outcome | _Grant:
         if ask.not_before > EPOCH:
             return await self._claimed(ask, Missing(Cause.REFRESH))
+        if ask.looked is not None:  # and looks again with the claim in hand
+            return await self._claimed(ask, Missing(ask.looked))
         generation = self._view.generation
         reading = await self._witness.read([ask.flight.key])
         entry = reading.slots[0].entry

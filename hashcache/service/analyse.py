@@ -7,7 +7,7 @@ Rule 2: the bytes are handed over once: whoever calls `analyse` is rid of the bo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,6 +22,7 @@ from hashcache.core.errors import (
     ProviderThrottled,
     UnsupportedContent,
 )
+from hashcache.core.freshness import Cause
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
 from hashcache.core.policy import Policy
@@ -59,11 +60,12 @@ class Lives:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a caller wants of the cache."""
+    """What a caller wants of the cache; *causes*: why it has nothing, where that was just looked up."""
 
     refresh: bool
     keep: bool
     tags: tuple[str, ...]
+    causes: Mapping[Key, Cause]
 
 
 class Analyses:
@@ -100,11 +102,13 @@ class Analyses:
             chain = self._routing.chain(content.kind)
             if not chain:
                 raise UnsupportedContent(f"no provider is configured for {content.kind.value}")
+            causes: Mapping[Key, Cause] = {}
             if len(chain) > 1 and not refresh:
                 found = await self._cache.look(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
                 if found.outcome is not None:
                     return found.outcome
-            return await self._ask_in_turn(chain, content, lender, caller, _Wanted(refresh, keep, tags))
+                causes = found.causes
+            return await self._ask_in_turn(chain, content, lender, caller, _Wanted(refresh, keep, tags, causes))
         finally:
             await lender.close()
 
@@ -145,7 +149,15 @@ class Analyses:
         )
         policy = self._lives.policy(content.kind)
         try:
-            return await self._cache.get_or_load(key, label, policy, load, refresh=wanted.refresh, keep=wanted.keep)
+            return await self._cache.get_or_load(
+                key,
+                label,
+                policy,
+                load,
+                refresh=wanted.refresh,
+                keep=wanted.keep,
+                looked=wanted.causes.get(key),
+            )
         except LoadFailed as failed:
             raise recall(failed) from None
 
