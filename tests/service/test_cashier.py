@@ -181,6 +181,23 @@ async def test_a_store_that_comes_and_goes_gives_no_share_twice() -> None:
     assert await house.figures() == {"calls": 10, "stored": 10, "spent": 100_000}
 
 
+async def test_a_share_is_one_share_however_often_the_store_goes() -> None:
+    """One of two processes: what it spent without the store is of the same share when the store goes away again."""
+    house = House((Budget(MicroDollars(10 * CENT), Period.DAY),), peers=2)
+    cashier, line = house.process()
+    cashier.start()
+    await until(lambda: line.asked)
+    for alone in (4, 0):
+        line.away = False
+        await cashier.admit(house.attempt())
+        line.away = True
+        for _ in range(alone):
+            await cashier.admit(house.attempt())
+        with pytest.raises(BudgetSpent):
+            await cashier.admit(house.attempt())
+    await cashier.close()
+
+
 async def test_a_moment_without_an_answer_spends_no_share() -> None:
     """Under a budget a store that does not answer is asked again for a while: the reservation is made there."""
     house = House((Budget(MicroDollars(10 * CENT), Period.DAY),), patience=timedelta(seconds=20))
