@@ -4,7 +4,7 @@ Leave to spend: reserve before a call, settle after it, whatever the store does 
 Rule 1: no call is made that is not on record, and none that would pass a budget.
 Rule 2: while the store is away and no budget is set, calls go on; they are written down here and booked when it is
         back. With a budget each process may spend its share of what was left at the last contact, then no more:
-        money comes before availability.
+        money comes before availability. So does a moment's patience: a burst of requests is no outage.
 Rule 3: what an attempt's end changes is booked once: verbs may be repeated after a lost reply.
 Rule 4: a provider that the fleet's breaker excludes is not asked about again before its time: no command is spent.
 """
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import structlog
 
@@ -31,6 +32,10 @@ from hashcache.service.times import rfc3339
 _REAP_EVERY = 600.0
 #: How soon what could not be booked is tried again, and how late at most, in seconds.
 _RETRY, _LATEST_RETRY = 1.0, 30.0
+#: How often the other processes that share the budgets are counted, in seconds.
+_COUNT_EVERY = 60.0
+#: How soon a reservation under a budget is tried again when the store did not answer, in seconds.
+_PAUSE = 0.1
 #: Ends that are remembered while the store is away; beyond, the oldest are given up and counted.
 _MOST_OWED = 10_000
 
@@ -49,7 +54,8 @@ class _Owed:
 class Cashier:
     """
     The money of this process in *accounts*, within *budgets* and *rules*. *now* is the store's clock, *peers* tells how
-    many processes share the budgets.
+    many processes share the budgets. *patience*: for so long after the store stopped answering it is asked again
+    before a share of a budget is spent without it.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Cashier:
         *,
         now: Callable[[], Instant],
         peers: Callable[[], Awaitable[int]],
+        patience: timedelta = timedelta(seconds=3),
     ) -> None:
         self._accounts = accounts
         self._budgets = tuple(budgets)
@@ -67,6 +74,9 @@ class Cashier:
         self._now = now
         self._shares = Shares()
         self._peers = peers
+        self._patience = patience.total_seconds()
+        #: Since when the store has not answered a reservation, by the loop's clock.
+        self._unanswered: float | None = None
         self._down: dict[str, Refused] = {}
         #: Providers of which it was said that they are down.
         self._alarmed: set[str] = set()
@@ -121,8 +131,11 @@ class Cashier:
         down = self.excluded(attempt.account.provider)
         if down is not None:
             raise down
+        spent = self._shares.exhausted(attempt, charges)
+        if spent is not None:
+            raise self._spent(attempt.account.provider, spent, "with what is not booked yet")
         try:
-            answer = await self._accounts.reserve(attempt, charges, self._rules)
+            answer = await self._reserve(attempt, charges)
         except StoreUnavailable:
             return self._admit_alone(attempt, charges)
         if isinstance(answer, Granted):
@@ -130,6 +143,21 @@ class Cashier:
             self._alarmed.discard(attempt.account.provider)
             return answer.attempt
         raise self._refusal(attempt, answer, charges)
+
+    async def _reserve(self, attempt: Attempt, charges: Sequence[Charge]) -> Granted | Refused:
+        """As `Accounts.reserve`, patiently when a budget is at stake. Raises StoreUnavailable: it is away indeed."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                answer = await self._accounts.reserve(attempt, charges, self._rules)
+            except StoreUnavailable:
+                self._unanswered = clock() if self._unanswered is None else self._unanswered
+                if not charges or clock() + _PAUSE > self._unanswered + self._patience:
+                    raise
+                await asyncio.sleep(_PAUSE)
+            else:
+                self._unanswered = None
+                return answer
 
     async def note(self, attempt: Attempt, receipt: str) -> Attempt:
         """*attempt* with the vendor's *receipt*, on record before the job is asked for, if the store is there."""
@@ -210,18 +238,19 @@ class Cashier:
         return max(1.0, (instant - self._now()) / 1000)
 
     async def _work(self) -> None:
-        pause, reap_in = _RETRY, 0.0
+        pause, reap_in, count_in = _RETRY, 0.0, 0.0
         loop = asyncio.get_running_loop()
         while True:
             try:
                 await self._book_owed()
                 if loop.time() >= reap_in:
                     await self._reap()
-                    if self._budgets:
-                        self._shares.peers = await self._peers()
                     reap_in = loop.time() + _REAP_EVERY
+                if self._budgets and loop.time() >= count_in:
+                    self._shares.peers = await self._peers()
+                    count_in = loop.time() + _COUNT_EVERY
                 pause = _RETRY
-                rest = reap_in - loop.time()
+                rest = (min(reap_in, count_in) if self._budgets else reap_in) - loop.time()
             except StoreUnavailable:
                 rest, pause = pause, min(2 * pause, _LATEST_RETRY)
             self._wake.clear()

@@ -22,14 +22,29 @@ class Shares:
         self._left: dict[str, MicroDollars] = {}
         self._seen_any = False
         self._drawn: dict[str, int] = {}
-        self._alone: dict[str, Attempt] = {}
+        #: What was admitted without the store and is not booked, with what it drew.
+        self._alone: dict[str, tuple[Attempt, int]] = {}
 
     def saw(self, left: Mapping[str, MicroDollars]) -> None:
-        """The store told what is *left* of some charges: from now on that counts, not what was drawn before."""
+        """
+        The store told what is *left* of some charges: from now on that counts, and of what was drawn before only what
+        is not booked there yet. Or else a store that comes and goes would give the share anew each time.
+        """
         self._seen_any = True
         for name, amount in left.items():
             self._left[name] = amount
-            self._drawn.pop(name, None)
+            self._drawn[name] = self._unbooked(name)
+
+    def exhausted(self, attempt: Attempt, charges: Sequence[Charge]) -> Charge | None:
+        """
+        The first of *charges* that has no room for *attempt* because of what the store does not know of yet: what was
+        drawn without it is booked only when it has ended.
+        """
+        for charge in charges:
+            unbooked = self._unbooked(charge.name)
+            if unbooked and unbooked + attempt.estimate > self._left.get(charge.name, charge.most):
+                return charge
+        return None
 
     def draw(self, attempt: Attempt, charges: Sequence[Charge]) -> Charge | None:
         """Draw the estimate of *attempt* on this process's share of all *charges*; the first that is spent, if any."""
@@ -38,7 +53,7 @@ class Shares:
                 return charge
         for charge in charges:
             self._drawn[charge.name] = self._drawn.get(charge.name, 0) + attempt.estimate
-        self._alone[attempt.token] = attempt
+        self._alone[attempt.token] = (attempt, attempt.estimate)
         return None
 
     def is_alone(self, token: str) -> bool:
@@ -49,6 +64,7 @@ class Shares:
         """Correct what *attempt* drew by what it cost."""
         if attempt.token in self._alone:
             cost = settlement.price + settlement.wasted
+            self._alone[attempt.token] = (attempt, cost)
             for name in attempt.charges:
                 self._drawn[name] = self._drawn.get(name, 0) + cost - attempt.estimate
 
@@ -60,3 +76,7 @@ class Shares:
         """A window that began since the last contact is untouched, as far as we know."""
         left = self._left.get(charge.name, charge.most if self._seen_any else MicroDollars(0))
         return left // max(1, self.peers)
+
+    def _unbooked(self, name: str) -> int:
+        """What was drawn on the charge *name* without the store, and is not booked."""
+        return sum(cost for attempt, cost in self._alone.values() if name in attempt.charges)

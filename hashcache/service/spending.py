@@ -45,7 +45,7 @@ from hashcache.service.cashier import Cashier
 from hashcache.service.failures import remember
 
 _MILLISECOND = timedelta(milliseconds=1)
-#: For so long after its deadline an attempt may still be settled by who made it.
+#: For so long after its deadline an attempt may still be settled by who made it, if calls may take as long.
 _SLACK = timedelta(minutes=1)
 _FATES = {Kept.STORED: Fate.STORED, Kept.UNKEPT: Fate.UNKEPT, Kept.FENCED: Fate.FENCED}
 
@@ -145,7 +145,7 @@ class Purchase:
             account=self._account,
             estimate=estimate.price,
             started=started,
-            until=Instant(started + (self._deadline + _SLACK) // _MILLISECOND),
+            until=Instant(started + (self._deadline + min(self._deadline, _SLACK)) // _MILLISECOND),
             process=self._till.process,
             refresh=self._refresh,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.books import books_agree
 from tests.harness.contents import photo
 from tests.harness.fleet import Caller, Fleet, Numbered, number
 from tests.harness.service import until
@@ -41,7 +42,7 @@ async def test_row_49_what_was_cleared_is_served_to_nobody(
     """
     A clear (of all, a pattern, a kind; or a delete) during a call in flight, with the answer before it near every
     process, round after round: whoever asks any process after it returned is given an answer that was bought after it
-    began; and all are given the same one.
+    began; and all are given the same one. In the end the books and the vendor agree.
     """
     chance = random.Random(SEED)  # noqa: S311 - a schedule, no secret
     async with Fleet(tmp_path, vendor.url, [shared] * SERVICES) as fleet:
@@ -71,6 +72,7 @@ async def test_row_49_what_was_cleared_is_served_to_nobody(
             assert min(told) > bought, (round_, way, meeting, old, bought, told, away)
             assert len(told) == 1, (round_, way, meeting, told, away)
             assert number(await flight) == bought
+        await books_agree(fleet.services[0], vendor.ledger)
 
 
 async def near_everywhere(callers: Sequence[Caller], content: bytes, *, start: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.books import books_agree
 from tests.harness.contents import photo
 from tests.harness.fleet import PRICE, Fleet, Numbered
 from tests.harness.vendor import ScriptedVendor
@@ -34,7 +35,8 @@ async def test_row_44_one_hundred_callers_cost_one_call(
 ) -> None:
     """
     4 processes (as services, or as workers of one), 100 concurrent uploads of the same new file, round after round:
-    one paid call a round, which one caller is told to have paid; all are given the very same result.
+    one paid call a round, which one caller is told to have paid; all are given the very same result. The books and the
+    vendor agree.
     """
     script.delay = 0.02
     options = ("--workers", str(4 // services))
@@ -50,3 +52,5 @@ async def test_row_44_one_hundred_callers_cost_one_call(
             assert all(answer.json["result"] == first for answer in answers)
             paid = [answer for answer in answers if answer.json["cost"]["spent_usd"] != "0"]
             assert [answer.json["cost"]["spent_usd"] for answer in paid] == [PRICE]
+        report = await books_agree(fleet.services[0], vendor.ledger)
+        assert report["calls"]["stored"] == rounds

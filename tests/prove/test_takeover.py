@@ -12,6 +12,7 @@ from time import monotonic
 
 import pytest
 
+from tests.harness.books import books_agree
 from tests.harness.contents import photo
 from tests.harness.fleet import Caller, Fleet, Numbered, number
 from tests.harness.http import Answer
@@ -110,6 +111,8 @@ async def test_row_42_the_holder_is_killed(
             "HIT"
         ] * 2
         assert len(script.calls) == 2
+        report = await books_agree(scene.fleet.services[1], vendor.ledger)
+        assert (report["calls"]["stored"], report["calls"]["unknown"]) == (1, 1)
         with pytest.raises((OSError, EOFError)):
             await scene.buyer
 
@@ -153,6 +156,7 @@ async def test_row_28_the_holder_is_frozen(
         asking = scene.fleet.everywhere()[1]
         assert await until(lambda: counted(asking, calls=2), what="both calls are counted") == 1
         assert vendor.ledger.calls == 2
+        await books_agree(scene.fleet.services[1], vendor.ledger)
 
 
 @FROZEN
@@ -174,6 +178,7 @@ async def test_row_28_a_frozen_holder_does_not_bring_back_what_was_cleared(
         assert {number(await caller.upload(scene.content)) for caller in everywhere} == {3}
         known = hashlib.sha256(scene.content).hexdigest()
         assert {number(await caller.known(known)) for caller in everywhere} == {3}
+        await books_agree(scene.fleet.services[1], vendor.ledger)
 
 
 async def counted(caller: Caller, *, calls: int) -> int:

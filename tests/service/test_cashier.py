@@ -53,6 +53,7 @@ class House:
     budgets: tuple[Budget, ...] = ()
     rules: Rules = field(default_factory=Rules)
     peers: int = 1
+    patience: timedelta = timedelta()
 
     def __post_init__(self) -> None:
         self.clock = HandClock()
@@ -65,7 +66,15 @@ class House:
     def process(self) -> tuple[Cashier, Line]:
         """One more process."""
         line = Line(self.accounts)
-        return Cashier(line, self.budgets, self.rules, now=self.now, peers=self.count), line  # type: ignore[arg-type]  # it passes every verb on
+        cashier = Cashier(
+            line,  # type: ignore[arg-type]  # it passes every verb on
+            self.budgets,
+            self.rules,
+            now=self.now,
+            peers=self.count,
+            patience=self.patience,
+        )
+        return cashier, line
 
     async def count(self) -> int:
         return self.peers
@@ -145,6 +154,60 @@ async def test_a_share_of_what_was_left_while_the_store_is_away() -> None:
     await cashier.settle(last, Settlement(Fate.FAILED))
     assert await cashier.admit(house.attempt()), "what failed free of charge may be spent again"
     await cashier.close()
+
+
+async def test_a_store_that_comes_and_goes_gives_no_share_twice() -> None:
+    """
+    What was spent without the store, and is not booked there yet, is not to be spent again: not when it is back, and
+    not when it goes away once more.
+    """
+    house = House((Budget(MicroDollars(10 * CENT), Period.DAY),))
+    cashier, line = house.process()
+    await cashier.settle(await cashier.admit(house.attempt()), BOUGHT)
+    line.away = True
+    alone = [await cashier.admit(house.attempt()) for _ in range(5)]
+    line.away = False
+    granted = [await cashier.admit(house.attempt()) for _ in range(4)]
+    with pytest.raises(BudgetSpent):
+        await cashier.admit(house.attempt())
+    line.away = True
+    with pytest.raises(BudgetSpent):
+        await cashier.admit(house.attempt())
+    line.away = False
+    for attempt in alone + granted:
+        await cashier.settle(attempt, BOUGHT)
+    cashier.start()
+    await cashier.close()
+    assert await house.figures() == {"calls": 10, "stored": 10, "spent": 100_000}
+
+
+async def test_a_share_is_one_share_however_often_the_store_goes() -> None:
+    """One of two processes: what it spent without the store is of the same share when the store goes away again."""
+    house = House((Budget(MicroDollars(10 * CENT), Period.DAY),), peers=2)
+    cashier, line = house.process()
+    cashier.start()
+    await until(lambda: line.asked)
+    for alone in (4, 0):
+        line.away = False
+        await cashier.admit(house.attempt())
+        line.away = True
+        for _ in range(alone):
+            await cashier.admit(house.attempt())
+        with pytest.raises(BudgetSpent):
+            await cashier.admit(house.attempt())
+    await cashier.close()
+
+
+async def test_a_moment_without_an_answer_spends_no_share() -> None:
+    """Under a budget a store that does not answer is asked again for a while: the reservation is made there."""
+    house = House((Budget(MicroDollars(10 * CENT), Period.DAY),), patience=timedelta(seconds=20))
+    cashier, line = house.process()
+    line.away = True
+    asked = asyncio.create_task(cashier.admit(house.attempt()))
+    await until(lambda: line.asked >= 2, what="it is asked again")
+    line.away = False
+    attempt = await asked
+    assert [one.token for one in await house.accounts.attempts()] == [attempt.token]
 
 
 async def test_a_store_that_was_never_there_leaves_no_share() -> None:

@@ -123,7 +123,9 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.accounts = MemoryAccounts(self.clock)
-        self.cashier = Cashier(self.accounts, self.budgets, self.rules, now=self.now, peers=one_peer)
+        self.cashier = Cashier(
+            self.accounts, self.budgets, self.rules, now=self.now, peers=one_peer, patience=timedelta()
+        )
 
     def now(self) -> Instant:
         return Instant(self.clock())

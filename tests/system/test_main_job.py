@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.harness.books import books_agree
 from tests.harness.contents import photo
 from tests.harness.http import MULTIPART, Wire, client, multipart, part, request
 from tests.harness.service import Service, until
@@ -74,6 +75,7 @@ async def test_bought_once_with_no_store_configured(
         first, second = await upload(service, content), await upload(service, content)
     async with service:
         third = await upload(service, content)
+        await books_agree(service, vendor.ledger)
     assert [answer.headers["X-Cache"] for answer in (first, second, third)] == ["MISS", "HIT", "HIT"]
     assert first.json()["result"] == second.json()["result"] == third.json()["result"]
     assert [answer.json()["cost"]["spent_usd"] for answer in (first, second, third)] == ["0.01", "0", "0"]
@@ -148,6 +150,8 @@ async def test_a_thousand_uploads_of_ten_files_are_ten_calls(
     for given in answers.values():
         assert all(answer["result"] == given[0]["result"] for answer in given)
         assert [answer["cost"]["spent_usd"] for answer in given].count("0.01") == 1
+    report = await books_agree(service, vendor.ledger)
+    assert report["calls"]["stored"] == 10
 
 
 # --- Without a store -----------------------------------------------------------------------------------------------
@@ -175,6 +179,7 @@ async def test_off_never_caches_and_still_buys_once_at_a_time(
     assert vendor.ledger.calls == 3
     saved = [json.loads(answer.body)["cost"]["saved_usd"] for answer in answers]
     assert sorted(saved) == ["0"] + ["0.01"] * 7
+    await books_agree(service, vendor.ledger)
 
 
 async def test_memory_keeps_until_the_end(services: Services, vendor: ScriptedVendor, paid: dict[str, str]) -> None:
