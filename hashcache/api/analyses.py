@@ -131,8 +131,9 @@ class AnalysisPages:
 
 def _tags(values: list[str]) -> tuple[str, ...]:
     """The tags that the values of `X-Cache-Tags` list, each once; raises Problem `malformed`."""
-    tags = tuple(dict.fromkeys(tag for value in values for part in value.split(",") if (tag := part.strip())))
-    if len(tags) > _MOST_TAGS or not all(_TAG.fullmatch(tag) for tag in tags):
+    listed = [part.strip(" ") for value in values if value.strip(" ") for part in value.split(",")]
+    tags = tuple(dict.fromkeys(listed))
+    if len(listed) > _MOST_TAGS or not all(_TAG.fullmatch(tag) for tag in tags):
         shape = "parted by commas, each of 1 to 64 of A-Z, a-z, 0-9 and _.:/-"
         raise Problem("malformed", f"X-Cache-Tags lists at most {_MOST_TAGS} tags, {shape}.")
     return tags
