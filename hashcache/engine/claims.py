@@ -67,7 +67,7 @@ async def release(store: Store, claim: Claim | None) -> None:
 
 async def _renew(store: Store, claim: Claim, policy: Policy, tenure: Tenure) -> None:
     while True:
-        await asyncio.sleep(policy.renewal.total_seconds())
+        await asyncio.sleep(policy.renewal.total_seconds())  # the pace of renewals; cancelled when the call ends
         until = asyncio.get_running_loop().time() + policy.lease.total_seconds()
         try:
             if not await store.renew(claim, policy.lease):

@@ -177,7 +177,7 @@ class Invalidations:
                     await self._store.progress(one.sequence, deleted=deleted, swept=page.cursor is None)
                     noted = monotonic()
             except StoreUnavailable:
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_AGAIN)  # the store is away: the sweep goes on when it is back
                 continue
             cursor = page.cursor
             if cursor is None:

@@ -154,7 +154,7 @@ class Lines:
                 pause = self._random() * BACKOFF[min(tried, len(BACKOFF)) - 1]
                 if not call.repeatable(error) or _now() + pause >= deadline or not self._again(tried):
                     raise
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # back-off before a try that cannot be billed twice
             call.sent = False
         raise AssertionError("the last try returns or raises")
 
@@ -178,7 +178,7 @@ class Lines:
         if self._paused_until >= deadline:
             message = f"{self.provider} asked us to come back later"
             raise ProviderThrottled(self.provider, message, retry_after=pause)
-        await asyncio.sleep(pause + self._random() * min(pause, 1.0))
+        await asyncio.sleep(pause + self._random() * min(pause, 1.0))  # as long as the vendor asked, and jitter
 
     async def _send(self, call: _Call) -> Reply:
         """Send *call* once, over a line of its own."""

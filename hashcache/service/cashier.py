@@ -154,7 +154,7 @@ class Cashier:
                 self._unanswered = clock() if self._unanswered is None else self._unanswered
                 if not charges or clock() + _PAUSE > self._unanswered + self._patience:
                     raise
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_PAUSE)  # back-off, within the patience above
             else:
                 self._unanswered = None
                 return answer

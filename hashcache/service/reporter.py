@@ -156,7 +156,7 @@ class Reporter:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._rest()):
                     await self._dirty.wait()
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self._pause)  # the pace of batches: one a second
 
     async def _report(self) -> None:
         self._dirty.clear()

@@ -169,7 +169,7 @@ class Purchase:
                 answer = await self._begin()
                 while isinstance(answer, Pending):
                     await self._note(answer.receipt)
-                    await asyncio.sleep(answer.after.total_seconds())
+                    await asyncio.sleep(answer.after.total_seconds())  # the vendor's pace, under the deadline
                     answer = await self._provider.resume(answer.receipt)
         except TimeoutError:
             raise ProviderTimeout(name, f"{name} did not answer in time", possibly_paid=True) from None

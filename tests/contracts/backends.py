@@ -201,7 +201,7 @@ class RedisBackend(_Backend):
         )
 
     async def elapse(self, duration: timedelta) -> None:
-        await asyncio.sleep(duration.total_seconds() + 0.005)
+        await asyncio.sleep(duration.total_seconds() + 0.005)  # a real server's clock cannot be moved
 
     def leap(self, duration: timedelta) -> None:
         """As if the server had told so; what it keeps for a while, it keeps as long as ever."""

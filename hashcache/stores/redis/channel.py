@@ -165,7 +165,7 @@ class RedisChannel:
             self._settled.set()
             pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE)
             self._failures += 1
-            await asyncio.sleep(pause * (1 + self._chance()) / 2)
+            await asyncio.sleep(pause * (1 + self._chance()) / 2)  # back-off with jitter: no storm of connections
 
     async def _attend(self, connection: Connection) -> None:
         """Subscribe and hear, until the connection breaks or gives no proof for a window."""
@@ -191,7 +191,7 @@ class RedisChannel:
         while leads(self._address, connection):
             self._asked.append(self._monotonic())
             await connection.send_packed_command(connection.pack_commands([("PING",)]))
-            await asyncio.sleep(self._pace.pulse.total_seconds())
+            await asyncio.sleep(self._pace.pulse.total_seconds())  # the pace of proofs that it is alive
         # A server that is not the master any more proves nothing: others publish elsewhere.
         self._proven = None
         deadline.reschedule(asyncio.get_running_loop().time())

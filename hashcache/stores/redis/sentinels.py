@@ -95,7 +95,7 @@ class Sentinels:
     async def watch(self, patience: timedelta) -> None:
         """Look once a second, for ever, whether the sentinels name another master by now, and it is one."""
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_LOOK)  # the pace of looking
             with suppress(*_FAULTS):
                 async with asyncio.timeout(patience.total_seconds()):
                     named = await self._find(patience)

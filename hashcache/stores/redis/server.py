@@ -182,7 +182,7 @@ class Server:
         try:
             while self._breaker.opened is not None:
                 # Not all processes at once: a server that comes back is not to be met by a storm.
-                await asyncio.sleep(self._breaker.pause * (0.75 + self._chance() / 2))
+                await asyncio.sleep(self._breaker.pause * (0.75 + self._chance() / 2))  # the pace of probes
                 try:
                     async with asyncio.timeout(self._patience.total_seconds()):
                         await self._exchange([("PING",)])

@@ -123,7 +123,7 @@ class SqliteChannel:
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(self._poll * (_ALONE if self._alone else 1))
+            await asyncio.sleep(self._poll * (_ALONE if self._alone else 1))  # a file wakes nobody: it is polled
             with suppress(StoreUnavailable):
                 await self._look()
 

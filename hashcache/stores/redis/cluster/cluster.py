@@ -95,7 +95,7 @@ class Cluster:
                 pause = _MOMENT * 2**attempt
                 if loop.time() + pause >= until:
                     break
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # back-off, within the deadline above
         raise StoreUnavailable(f"Redis at {self.where}: keys are on their way between nodes", reason="moving")
 
     async def ask_at(self, node: Endpoint, *commands: Command, within: timedelta) -> list[Any]:

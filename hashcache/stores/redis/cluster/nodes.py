@@ -227,7 +227,7 @@ class Nodes:
         """Close *server* once what is asked of it now has come to its end."""
         self._other_commands += server.commands
         try:
-            await asyncio.sleep(self._patience.total_seconds())
+            await asyncio.sleep(self._patience.total_seconds())  # no verb takes longer: all have ended by then
         finally:
             await server.close()
 
