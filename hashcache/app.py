@@ -46,6 +46,7 @@ from hashcache.service.analyse import Analyses, Lives
 from hashcache.service.callers import Callers
 from hashcache.service.cashier import Cashier
 from hashcache.service.epochs import Epochs
+from hashcache.service.jobs import Jobs
 from hashcache.service.reanalysis import Reanalysis
 from hashcache.service.reporter import Reporter, Sources
 from hashcache.service.routing import Routing
@@ -126,6 +127,7 @@ class _House:
             commands=self._commands,
             flush=self._reporter.flush,
         )
+        self._jobs: Jobs | None = None
         self._stopped: float | None = None
 
     def app(self) -> ASGIApp:
@@ -139,13 +141,14 @@ class _House:
             self._cashier, self._reporter.process.name, self.store.now, self._telemetry, most=settings.max_entry
         )
         analyses = Analyses(self._cache, self._invalidations, self._routing, _lives(settings), till)
+        self._jobs = Jobs(analyses, self._cache, self._telemetry)
         limits = _limits(settings)
         reanalysis = Reanalysis(self._cache, self._routing, monotonic=monotonic)
         providers = ProviderPages(
             self._routing, self._epochs, reanalysis, self.store, self.store.accounts, access, limits, self._telemetry
         )
         table = routes.table(
-            AnalysisPages(analyses, access, limits, self._telemetry),
+            AnalysisPages(analyses, self._jobs, access, limits, self._telemetry),
             AdminPages(self.store, self._invalidations, self._figures, access, limits, self._telemetry),
             MinutesPage(self.store.ledger, access),
             SpendPages(
@@ -240,6 +243,8 @@ class _House:
         late = await self._cache.close(max(timedelta(0), self._settings.grace - spent))
         if late:
             log.warning("purchases.cancelled", count=late)
+        if self._jobs is not None:
+            await self._jobs.close()
         await self._invalidations.close()
         for provider in self._routing.everyone():
             await provider.close()

@@ -15,16 +15,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hashcache.api.access import Access
+from hashcache.api.declared import check, declared_sha256
 from hashcache.api.intake import Limits
+from hashcache.api.lookup import read_digests, told
 from hashcache.api.problems import Problem
 from hashcache.api.rendering import answer, json_response, pending
-from hashcache.api.uploads import Upload, receive
-from hashcache.core.content import Kind
+from hashcache.api.uploads import Upload, raw_kinds, receive
+from hashcache.core.content import Content, Kind
 from hashcache.core.digest import parse_sha256
 from hashcache.core.outcome import Outcome
 from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
+from hashcache.service.jobs import Jobs
 
 _MOST_TAGS = 8
 _TAG = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
@@ -33,13 +36,14 @@ _TAG = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """
-    What the client asks of the cache (RFC 9111 section 5.2.1, and X-Force-Refresh). *tags*: what is bought for this
-    client alone can be invalidated by them.
+    What the client asks of the cache (RFC 9111 section 5.2.1, and X-Force-Refresh). *leave*: it prefers to come back
+    for the answer (RFC 7240 section 4.1). *tags*: what is bought for this client alone can be invalidated by them.
     """
 
     refresh: bool
     keep: bool
     only_cached: bool
+    leave: bool
     tags: tuple[str, ...] = ()
 
     @classmethod
@@ -53,6 +57,11 @@ class Wishes:
         directives = {
             one.strip().lower() for value in request.headers.getlist("cache-control") for one in value.split(",")
         }
+        preferences = {
+            one.partition(";")[0].strip().lower()
+            for value in request.headers.getlist("prefer")
+            for one in value.split(",")
+        }
         forced = request.headers.get("x-force-refresh", "false").strip().lower()
         if forced not in {"true", "false", "1", "0"}:
             raise Problem("malformed", "X-Force-Refresh is either true or false.")
@@ -60,6 +69,7 @@ class Wishes:
             refresh=forced in {"true", "1"} or "no-cache" in directives,
             keep="no-store" not in directives,
             only_cached="only-if-cached" in directives,
+            leave="respond-async" in preferences,
             tags=_tags(request.headers.getlist("x-cache-tags")),
         )
 
@@ -67,39 +77,84 @@ class Wishes:
 class AnalysisPages:
     """`/api/analyze` and `/api/analyses/{sha256}`."""
 
-    def __init__(self, analyses: Analyses, access: Access, limits: Limits, observer: Observer) -> None:
+    def __init__(self, analyses: Analyses, jobs: Jobs, access: Access, limits: Limits, observer: Observer) -> None:
         self._analyses = analyses
+        self._jobs = jobs
         self._access = access
         self._limits = limits
         self._observer = observer
 
     async def analyze(self, request: Request) -> Response:
         """`POST /api/analyze`."""
+        return await self._uploaded(request, None)
+
+    async def put(self, request: Request) -> Response:
+        """`PUT /api/analyses/{sha256}`: the content of this name."""
+        return await self._uploaded(request, _sha256(request))
+
+    async def _uploaded(self, request: Request, named: str | None) -> Response:
+        """The answer to an upload; *named*: the digest that its raw body must have."""
         began = monotonic()
         caller = self._access.caller(request)
         wishes = Wishes.of(request)
+        kinds = raw_kinds(request, self._limits)
+        if kinds is None and named is not None:
+            raise Problem("unsupported-media-type", "Send the bytes themselves: a form and JSON are POSTed.")
+        declared = declared_sha256(request, named) if kinds is not None else None
+        if declared is not None:
+            early = await self._early(declared, caller, kinds or set(), wishes)
+            if early is not None:
+                return self._answered(early, None, began, {"lookup": early.looked})
         upload = await receive(request, self._limits, tenant=caller.tenant)
+        try:
+            check(upload.content.digest.hex, declared)
+        except Problem:
+            await upload.body.close()
+            raise
         outcome = await self._outcome(upload, caller, wishes)
-        self._observer.answered(outcome, upload.content, milliseconds=(monotonic() - began) * 1000)
+        if outcome is None:
+            return pending(upload.content.digest.hex, applied=True)
         timings = {"receive": upload.received, "hash": upload.hashed, "lookup": outcome.looked}
         if not outcome.cached:
             timings["provider"] = outcome.bought
-        return answer(outcome, timings=timings)
+        return self._answered(outcome, upload.content, began, timings)
 
-    async def _outcome(self, upload: Upload, caller: Caller, wishes: Wishes) -> Outcome:
-        content = upload.content
-        if not wishes.only_cached:
-            return await self._analyses.analyse(
-                content, upload.body, caller, refresh=wishes.refresh, keep=wishes.keep, tags=wishes.tags
-            )
-        await upload.body.close()
-        found = await self._analyses.known(content.digest.hex, caller, content.kind)
-        if found.outcome is None or wishes.refresh:
+    async def _early(self, sha256: str, caller: Caller, kinds: set[Kind], wishes: Wishes) -> Outcome | None:
+        """
+        What the caller's tenant knows already of a body that is declared and not read yet. A failure is no answer:
+        the body is read, as if nothing were known.
+        """
+        if not wishes.refresh:
+            found = await self._analyses.look(sha256, caller, kinds)
+            if found.outcome is not None:
+                return found.outcome
+        if wishes.only_cached:
             raise Problem("not-cached", "Ask again without only-if-cached to have it analysed.")
-        return found.outcome
+        return None
+
+    async def _outcome(self, upload: Upload, caller: Caller, wishes: Wishes) -> Outcome | None:
+        """What *upload* is answered with; None: its analysis goes on, and its client does not wait."""
+        content, body = upload.content, upload.body
+        if wishes.only_cached:
+            await body.close()
+            found = await self._analyses.known(content.digest.hex, caller, content.kind)
+            if found.outcome is None or wishes.refresh:
+                raise Problem("not-cached", "Ask again without only-if-cached to have it analysed.")
+            return found.outcome
+        if wishes.leave and wishes.keep:  # what is not kept, nobody could come back for
+            return await self._jobs.start(content, body, caller, refresh=wishes.refresh, tags=wishes.tags)
+        return await self._analyses.analyse(
+            content, body, caller, refresh=wishes.refresh, keep=wishes.keep, tags=wishes.tags
+        )
+
+    def _answered(self, outcome: Outcome, content: Content | None, began: float, timings: dict[str, float]) -> Response:
+        self._observer.answered(outcome, content, milliseconds=(monotonic() - began) * 1000)
+        return answer(outcome, timings=timings)
 
     async def resource(self, request: Request) -> Response:
         """`/api/analyses/{sha256}`: one resource, so that a wrong method is told all that it knows."""
+        if request.method == "PUT":
+            return await self.put(request)
         return await (self.forget(request) if request.method == "DELETE" else self.known(request))
 
     async def known(self, request: Request) -> Response:
@@ -119,6 +174,16 @@ class AnalysisPages:
             conditional=request.headers.get("if-none-match"),
             tag=True,
         )
+
+    async def lookup(self, request: Request) -> Response:
+        """`POST /api/lookup`: many at once."""
+        began = monotonic()
+        caller = self._access.caller(request)
+        digests = await read_digests(request, self._limits)
+        response, given = told(digests, await self._analyses.known_of_all(digests, caller))
+        for outcome in given:
+            self._observer.answered(outcome, None, milliseconds=(monotonic() - began) * 1000)
+        return response
 
     async def forget(self, request: Request) -> Response:
         """`DELETE /api/analyses/{sha256}`: the caller's own tenant forgets it."""

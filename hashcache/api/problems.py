@@ -48,6 +48,7 @@ KINDS = {
         Kind("compressed-body", 415, "Compressed request bodies are not accepted"),
         Kind("not-utf8", 415, "The text is not UTF-8"),
         Kind("unsupported-media-type", 415, "This media type is not accepted here"),
+        Kind("digest-mismatch", 422, "The bytes are not those of the declared digest"),
         Kind("empty", 422, "Nothing was uploaded"),
         Kind("bad-text", 422, "The text has no bytes in UTF-8"),
         Kind("vendor-limit", 422, "The provider does not take this content"),
@@ -83,11 +84,16 @@ class Problem(Exception):
         """Its type."""
         return KINDS[self.slug]
 
+    @property
+    def type(self) -> str:
+        """The URN of its type."""
+        return _TYPE + self.kind.slug
+
     def response(self, request_id: str | None) -> Response:
         """As it goes out."""
         kind = self.kind
         body = {
-            "type": _TYPE + kind.slug,
+            "type": self.type,
             "title": kind.title,
             "status": kind.status,
             "detail": self.detail,

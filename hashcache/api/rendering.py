@@ -16,7 +16,8 @@ from hashcache.core.money import decimal
 from hashcache.core.outcome import Outcome, Status
 
 JSON = "application/json"
-_PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key"}
+#: Of whatever says what a caller spent, saved or asked about.
+PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key"}
 
 
 def json_response(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -33,7 +34,7 @@ def answer(
     *timings* in milliseconds become Server-Timing.
     """
     body = _body(outcome)
-    headers = {**_PRIVATE, **_cache_headers(outcome)}
+    headers = {**PRIVATE, **_cache_headers(outcome)}
     headers["Server-Timing"] = ", ".join(f"{name};dur={duration:.2f}" for name, duration in timings.items())
     if tag:
         headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -42,9 +43,11 @@ def answer(
     return Response(body, 200, headers, JSON)
 
 
-def pending(sha256: str) -> Response:
-    """The 202 of an analysis that is under way."""
-    headers = {**_PRIVATE, "Retry-After": "1"}
+def pending(sha256: str, *, applied: bool = False) -> Response:
+    """The 202 of an analysis that is under way; *applied*: because the client prefers not to wait (RFC 7240)."""
+    headers = {**PRIVATE, "Retry-After": "1"}
+    if applied:
+        headers |= {"Location": f"/api/analyses/{sha256}", "Preference-Applied": "respond-async"}
     return Response(msgspec.json.encode({"success": True, "status": "pending", "sha256": sha256}), 202, headers, JSON)
 
 

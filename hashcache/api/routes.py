@@ -25,7 +25,8 @@ def table(
     """Every route."""
     return [
         Route("/api/analyze", analyses.analyze, methods=["POST"]),
-        Route("/api/analyses/{sha256}", analyses.resource, methods=["GET", "HEAD", "DELETE"]),
+        Route("/api/lookup", analyses.lookup, methods=["POST"]),
+        Route("/api/analyses/{sha256}", analyses.resource, methods=["GET", "HEAD", "PUT", "DELETE"]),
         Route("/api/admin/cache/stats", admin.stats, methods=["GET"]),
         Route("/api/admin/cache/minutes", minutes.minutes, methods=["GET"]),
         Route("/api/admin/cache/clear", admin.clear, methods=["POST"]),

@@ -28,6 +28,7 @@ from hashcache.ports import Body
 
 # JSON may write a character of the text in six bytes (\u0041), and the object around it needs some.
 _JSON_FACTOR, _JSON_AROUND = 6, 1024
+_WRAPPED = {"multipart/form-data", "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,23 @@ class Upload:
     body: Body
     received: float
     hashed: float
+
+
+def raw_kinds(request: Request, limits: Limits) -> set[Kind] | None:
+    """
+    Of which kinds the raw body of *request* can be, by its headers; None: it is a form or JSON.
+
+    Raises:
+        Problem, ContentError: it is refused by its headers.
+    """
+    media_type, charset = _media_type(request)
+    _check_headers(request, limits, media_type)
+    if media_type in _WRAPPED:
+        return None
+    declared = _declared(media_type, charset)
+    if declared is None:
+        return set(Kind)
+    return {Kind.TEXT} if declared is Kind.TEXT else {Kind.IMAGE, Kind.VIDEO}
 
 
 async def receive(request: Request, limits: Limits, *, tenant: str) -> Upload:

@@ -16,8 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from time import monotonic
 
+from hashcache.core.barrier import Barrier
 from hashcache.core.entry import EPOCH, Label
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge
@@ -35,7 +37,7 @@ from hashcache.engine.search import Ask, Search
 from hashcache.engine.view import StoreObserver, View
 from hashcache.engine.waiting import Wakes
 from hashcache.engine.witness import Witness
-from hashcache.ports import Channel, Store
+from hashcache.ports import Channel, Slot, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,45 @@ class Cache:
             self.view.lost(away)
             kept = (self._near(key, began) for key in keys)
             return Found(next((one for one in kept if one is not None), None), pending)
+        return self._found(keys, reading.slots, reading.barrier, began, generation, pending=pending)
+
+    async def look_all(self, groups: Sequence[Sequence[Key]]) -> list[Found]:
+        """
+        What is known under each of *groups* of keys, as `look` tells it, with one read of all of them: neither near
+        memory nor what is found makes it more or less. While the store is away near memory answers alone.
+        """
+        began = monotonic()
+        under_way = [any(self.flights.find(key) for key in keys) for keys in groups]
+        generation = self.view.generation
+        try:
+            reading = await self.witness.read([key for keys in groups for key in keys])
+        except StoreUnavailable as away:
+            self.view.lost(away)
+            kept = [[self._near(key, began) for key in keys] for keys in groups]
+            nearest = [next((one for one in group if one is not None), None) for group in kept]
+            return [Found(one, pending) for one, pending in zip(nearest, under_way, strict=True)]
+        slots = iter(reading.slots)
+        return [
+            self._found(keys, tuple(islice(slots, len(keys))), reading.barrier, began, generation, pending=pending)
+            for keys, pending in zip(groups, under_way, strict=True)
+        ]
+
+    def _found(
+        self,
+        keys: Sequence[Key],
+        slots: Sequence[Slot],
+        barrier: Barrier,
+        began: float,
+        generation: int,
+        *,
+        pending: bool,
+    ) -> Found:
+        """What the *slots* of *keys* hold that were read under *barrier*, best first."""
         now = self.store.now()
         failure = None
         causes: dict[Key, Cause] = {}
-        for key, slot in zip(keys, reading.slots, strict=True):
-            verdict = judge(slot.entry, now=now, barrier=reading.barrier)
+        for key, slot in zip(keys, slots, strict=True):
+            verdict = judge(slot.entry, now=now, barrier=barrier)
             if isinstance(verdict, Fresh) and verdict.entry.error:
                 failure = failure or remembered(verdict.entry, now)
             elif isinstance(verdict, Fresh):
@@ -128,7 +164,7 @@ class Cache:
                 return Found(Outcome(verdict.entry, Status.HIT, Level.STORE, now, looked=looked), pending=False)
             elif isinstance(verdict, Missing):
                 causes[key] = verdict.cause
-        return Found(None, pending or any(slot.claimed for slot in reading.slots), failure, causes)
+        return Found(None, pending or any(slot.claimed for slot in slots), failure, causes)
 
     async def get_or_load(
         self,

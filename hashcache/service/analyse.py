@@ -7,7 +7,7 @@ Rule 2: the bytes are handed over once: whoever calls `analyse` is rid of the bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -31,11 +31,15 @@ from hashcache.engine.cache import Cache, Found
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.load import LoadFailed
 from hashcache.ports import Body, Provider
+from hashcache.service.announcing import Announced
 from hashcache.service.callers import Caller
 from hashcache.service.failures import NEGATIVES, recall
 from hashcache.service.lending import Lender
 from hashcache.service.routing import Routing
 from hashcache.service.spending import Purchase, Till
+
+
+def _nobody_waits() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class _Wanted:
     keep: bool
     tags: tuple[str, ...]
     causes: Mapping[Key, Cause]
+    begun: Callable[[], None]
 
 
 class Analyses:
@@ -87,9 +92,11 @@ class Analyses:
         refresh: bool = False,
         keep: bool = True,
         tags: tuple[str, ...] = (),
+        begun: Callable[[], None] = _nobody_waits,
     ) -> Outcome:
         """
         The answer for *content*: from the cache, from a purchase under way, or bought now, and then kept with *tags*.
+        *begun* is called, once or more, when a purchase is under way.
 
         Raises:
             UnsupportedContent: nobody is configured for this kind.
@@ -108,7 +115,8 @@ class Analyses:
                 if found.outcome is not None:
                     return found.outcome
                 causes = found.causes
-            return await self._ask_in_turn(chain, content, lender, caller, _Wanted(refresh, keep, tags, causes))
+            wanted = _Wanted(refresh, keep, tags, causes, begun)
+            return await self._ask_in_turn(chain, content, lender, caller, wanted)
         finally:
             await lender.close()
 
@@ -153,7 +161,7 @@ class Analyses:
                 key,
                 label,
                 policy,
-                load,
+                Announced(load, wanted.begun),
                 refresh=wanted.refresh,
                 keep=wanted.keep,
                 looked=wanted.causes.get(key),
@@ -168,10 +176,19 @@ class Analyses:
         Raises:
             ProviderError: all that is known is that analysing it failed a moment ago.
         """
-        found = await self._cache.look(self._routing.candidates(sha256, caller.tenant, kind))
+        found = await self._cache.look(self._routing.candidates(sha256, caller.tenant, *([kind] if kind else [])))
         if found.outcome is None and not found.pending and found.failure is not None:
             raise recall(found.failure)
         return found
+
+    async def look(self, sha256: str, caller: Caller, kinds: Collection[Kind]) -> Found:
+        """What is known about the content with this SHA-256 as one of *kinds*: its failure is told, not raised."""
+        keys = self._routing.candidates(sha256, caller.tenant, *kinds)
+        return await self._cache.look(keys)
+
+    async def known_of_all(self, digests: Sequence[str], caller: Caller) -> list[Found]:
+        """What is known about each of these contents, with one read; the caller's own tenant only."""
+        return await self._cache.look_all(self._routing.candidates_of_all(digests, caller.tenant))
 
     async def forget(self, sha256: str, caller: Caller) -> int:
         """

@@ -49,9 +49,19 @@ class Routing:
         """The keys under which an answer for this content of *kind* may lie, best first."""
         return [Key.of(sha256, self.question(provider, kind, tenant)) for provider in self.chain(kind)]
 
-    def candidates(self, sha256: str, tenant: str, kind: Kind | None = None) -> list[Key]:
-        """The same where its *kind* may not be known; the same number for every tenant."""
-        return [key for one in Kind if kind in {None, one} for key in self.keys(sha256, one, tenant)]
+    def candidates(self, sha256: str, tenant: str, *among: Kind) -> list[Key]:
+        """
+        The same where its kind is one of those *among* it may be (of any, without one), and then the keys of failed
+        jobs; the same number for every tenant.
+        """
+        kinds = [one for one in Kind if one in (among or Kind) and self.chain(one)]
+        answers = [key for one in kinds for key in self.keys(sha256, one, tenant)]
+        return answers + [failed_job(sha256, one, tenant) for one in kinds]
+
+    def candidates_of_all(self, digests: Sequence[str], tenant: str) -> list[list[Key]]:
+        """The candidates of each of *digests*. The questions are the same for all, so they are spelt once."""
+        keys = self.candidates(digests[0], tenant) if digests else []
+        return [[Key(key.space, sha256, key.variant) for key in keys] for sha256 in digests]
 
     def everyone(self) -> list[Provider]:
         """Each provider once."""
@@ -60,3 +70,10 @@ class Routing:
     def names(self) -> dict[str, list[str]]:
         """The names of the providers by kind, for people."""
         return {kind.value: [provider.name for provider in self.chain(kind)] for kind in Kind}
+
+
+def failed_job(sha256: str, kind: Kind, tenant: str) -> Key:
+    """
+    Where it is remembered that an analysis which nobody waited for failed. No upload looks there: it buys again.
+    """
+    return Key.of(sha256, Question(kind, tenant, provider="", model="failed-job"))

@@ -19,6 +19,7 @@ import pytest_asyncio
 
 from tests.harness.http import client
 from tests.harness.service import ADMIN_TOKEN, Service, until
+from tests.harness.valkey import valkey  # noqa: F401 - a fixture
 from tests.harness.vendor import ScriptedVendor, ok
 
 #: What the services below accept, in bytes.
@@ -66,6 +67,13 @@ def settings(vendor: ScriptedVendor, folder: Path, **more: str) -> Mapping[str, 
     }
 
 
+def keyed_entries() -> str:
+    """HASHCACHE_API_KEYS with all KEYS."""
+    return ",".join(
+        f"{name}:{tenant}:{role}:{sha256(KEYS[name].encode()).hexdigest()}" for name, tenant, role in _ENTRIES
+    )
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def uvicorn_service(market: ScriptedVendor, folder: Path) -> AsyncIterator[Service]:
     """`hashcache serve`."""
@@ -84,10 +92,8 @@ async def granian_service(market: ScriptedVendor, folder: Path) -> AsyncIterator
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def keyed(market: ScriptedVendor, folder: Path) -> AsyncIterator[Service]:
     """A service with API keys: ann and amy are of the tenant red, bob of blue; root administers."""
-    entries = ",".join(
-        f"{name}:{tenant}:{role}:{sha256(KEYS[name].encode()).hexdigest()}" for name, tenant, role in _ENTRIES
-    )
-    environment = settings(market, folder, HASHCACHE_ENV="keyed", HASHCACHE_API_KEYS=entries, HASHCACHE_ADMIN_TOKEN="")
+    keys = keyed_entries()
+    environment = settings(market, folder, HASHCACHE_ENV="keyed", HASHCACHE_API_KEYS=keys, HASHCACHE_ADMIN_TOKEN="")
     async with Service(folder / "keyed", environment) as service:
         yield service
 

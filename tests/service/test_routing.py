@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hashcache.core.content import Kind
 from hashcache.core.key import Question
-from hashcache.service.routing import Routing
+from hashcache.service.routing import Routing, failed_job
 
 SHA256 = "ab" * 32
 
@@ -35,11 +35,21 @@ def test_the_chain_is_in_order() -> None:
 
 
 def test_candidates_are_in_order_and_narrowed_by_kind() -> None:
-    """Image before text, the first provider before its fallback."""
+    """Image before text, the first provider before its fallback; last where failed jobs are remembered."""
     whole = routing().candidates(SHA256, "default")
-    assert [key.space for key in whole] == ["analysis", "analysis", "text"]
-    assert len({key.variant for key in whole}) == 3
-    assert routing().candidates(SHA256, "default", Kind.TEXT) == whole[2:]
+    assert [key.space for key in whole] == ["analysis", "analysis", "text", "analysis", "text"]
+    assert len({key.variant for key in whole}) == 5
+    assert routing().candidates(SHA256, "default", Kind.TEXT) == [whole[2], whole[4]]
+    assert routing().candidates(SHA256, "default", Kind.IMAGE, Kind.VIDEO) == [*whole[:2], whole[3]]
+    assert failed_job(SHA256, Kind.TEXT, "default") == whole[4]
+
+
+def test_candidates_of_many_are_those_of_each() -> None:
+    """In their order, and none for none."""
+    other = "1" * 64
+    both = routing().candidates_of_all([other, SHA256], "default")
+    assert both == [routing().candidates(one, "default") for one in (other, SHA256)]
+    assert routing().candidates_of_all([], "default") == []
 
 
 def test_a_raised_epoch_asks_anew() -> None:
