@@ -100,9 +100,11 @@ class AnalysisPages:
         kinds = raw_kinds(request, self._limits)
         if kinds is None and named is not None:
             raise Problem("unsupported-media-type", "Send the bytes themselves: a form and JSON are POSTed.")
-        declared = declared_sha256(request, named) if kinds is not None else None
-        if declared is not None:
-            early = await self._early(declared, caller, kinds or set(), wishes)
+        declared = declared_sha256(request, named)
+        if kinds is None:  # a digest of the form around the content says nothing of the content
+            declared = None
+        elif declared is not None:
+            early = await self._early(declared, caller, kinds, wishes)
             if early is not None:
                 return self._answered(early, None, began, {"lookup": early.looked})
         upload = await receive(request, self._limits, tenant=caller.tenant)
