@@ -76,7 +76,7 @@ class Reason(StrEnum):
 class Refused:
     """
     The attempt must not be sent, because of *reason*; *what* is the spent charge's name, or why the breaker is open
-    (`failed`, `denied`). Asking again makes sense at *until*. Nothing was reserved or noted.
+    (`failed`, `denied`, `throttled`). Asking again makes sense at *until*. Nothing was reserved or noted.
     """
 
     reason: Reason
@@ -90,14 +90,16 @@ class Health(StrEnum):
     WELL = "well"
     FAILED = "failed"
     DENIED = "denied"
-    SILENT = "silent"  # nothing: the content was refused, or the vendor asked to wait
+    THROTTLED = "throttled"  # it is well, and asked to be left alone for a while
+    SILENT = "silent"  # nothing: the content was refused
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """
     How an attempt ended: its *fate*, what it cost (*price*: for what was bought; *wasted*: what was or may have been
-    billed for nothing), in *units* of the vendor, whether it was bought twice, and the provider's *health*.
+    billed for nothing), in *units* of the vendor, whether it was bought twice, and the provider's *health*. *pause*:
+    for how long the vendor asked everybody to wait, when it is THROTTLED.
     """
 
     fate: Fate
@@ -106,6 +108,7 @@ class Settlement:
     units: Mapping[str, int] = field(default_factory=dict)
     duplicate: bool = False
     health: Health = Health.WELL
+    pause: timedelta = timedelta(0)
 
     def figures(self, attempt: Attempt) -> dict[str, int]:
         """What is added to the lines of the attempt's account."""

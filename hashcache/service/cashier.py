@@ -22,7 +22,14 @@ import structlog
 
 from hashcache.core.budget import Budget, Charge
 from hashcache.core.entry import Instant
-from hashcache.core.errors import BudgetSpent, OutcomeUnknown, ProviderDown, ProviderError, StoreUnavailable
+from hashcache.core.errors import (
+    BudgetSpent,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderError,
+    ProviderThrottled,
+    StoreUnavailable,
+)
 from hashcache.core.spend import Fate
 from hashcache.ports import Accounts, Attempt, Granted, Health, Reason, Refused, Rules, Settlement
 from hashcache.service.shares import Shares
@@ -104,7 +111,7 @@ class Cashier:
             self.given_up += len(self._owed)
             log.error("money.not_booked", attempts=len(self._owed))
 
-    def excluded(self, provider: str) -> ProviderDown | None:
+    def excluded(self, provider: str) -> ProviderError | None:
         """Why *provider* is not to be asked now, as far as this process knows without asking the store."""
         refused = self._down.get(provider)
         if refused is None:
@@ -120,7 +127,7 @@ class Cashier:
         is to be asked for and nothing is to be sent.
 
         Raises:
-            BudgetSpent, ProviderDown, OutcomeUnknown: it must not be made.
+            BudgetSpent, ProviderDown, ProviderThrottled, OutcomeUnknown: it must not be made.
         """
         charges = [
             budget.charge(attempt.started)
@@ -212,15 +219,17 @@ class Cashier:
                 return OutcomeUnknown(provider, message, retry_after=self._seconds_until(refused.until))
 
     def _alarm(self, provider: str, reason: str) -> None:
-        """Say once that *provider* is down, until it is asked again."""
-        if provider not in self._alarmed:
+        """Say once that *provider* is down, until it is asked again. That it asks to wait is no alarm."""
+        if provider not in self._alarmed and reason != "throttled":
             self._alarmed.add(provider)
             advice = "check its key, credit and rights" if reason == "denied" else "it is probed by itself"
             log.error("provider.down", provider=provider, reason=reason, advice=advice)
 
-    def _as_down(self, provider: str, refused: Refused) -> ProviderDown:
-        why = "refuses our account" if refused.what == "denied" else "failed several times in a row"
+    def _as_down(self, provider: str, refused: Refused) -> ProviderError:
         wait = self._seconds_until(refused.until)
+        if refused.what == "throttled":
+            return ProviderThrottled(provider, f"{provider} asked the whole fleet to come back later", retry_after=wait)
+        why = "refuses our account" if refused.what == "denied" else "failed several times in a row"
         return ProviderDown(provider, f"{provider} {why} and is not asked for a while", retry_after=wait)
 
     def _spent(self, provider: str, charge: Charge, where: str) -> BudgetSpent:

@@ -206,14 +206,18 @@ class Purchase:
 
 def _failed(error: ProviderError, estimate: Estimate) -> Settlement:
     """How a call ended that gave no answer, and what that says of the provider."""
+    pause = timedelta(0)
     match error:
         case ProviderDenied():
             health = Health.DENIED
         case ProviderFailed() | ProviderTimeout() | ProviderInvalid():
             health = Health.FAILED
-        case ProviderRejected() | ProviderThrottled() | _:
+        case ProviderThrottled(retry_after=float(seconds)):
+            health, pause = Health.THROTTLED, timedelta(seconds=seconds)
+        case ProviderRejected() | _:
             health = Health.SILENT
-    return Settlement(Fate.FAILED, wasted=estimate.price if error.possibly_paid else FREE, health=health)
+    wasted = estimate.price if error.possibly_paid else FREE
+    return Settlement(Fate.FAILED, wasted=wasted, health=health, pause=pause)
 
 
 def _check(name: str, result: Result) -> None:

@@ -201,7 +201,7 @@ def settle(found: Found, known: Noted | Lapsed, settlement: Settlement, now: Ins
     """
     noted = known.noted if isinstance(known, Lapsed) else known
     attempt, today = noted.attempt, day_of(now)
-    circuit = (found.circuit or Circuit()).heeds(attempt.token, settlement.health, noted.rules, now)
+    circuit = (found.circuit or Circuit()).heeds(attempt.token, settlement, noted.rules, now)
     draws, lines = corrected(attempt, settlement), attempt.account.lines(settlement.figures(attempt))
     if not isinstance(known, Lapsed):
         return Change(None, circuit, draws=draws, lines={today: lines})

@@ -1,9 +1,10 @@
 """
 The breaker of a provider that the whole fleet shares, as a record.
 
-Rule 1: it opens after so many failures in a row, or at once when the vendor refuses our account.
+Rule 1: it opens after so many failures in a row, and at once when the vendor refuses our account or asks to wait.
 Rule 2: once its time is over, one attempt is let through as the probe; the others wait until that ends or is given up.
-Rule 3: whoever hears a word of the provider tells it: a late success closes it, a late failure prolongs it.
+Rule 3: whoever hears a word of the provider tells it: a late success closes it, a late failure prolongs it. A wait
+        that the vendor asked for is kept all the same.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from hashcache.core.entry import EPOCH, Instant
-from hashcache.ports import Breaker, Health, Reason, Refused, Rules
+from hashcache.ports import Breaker, Health, Reason, Refused, Rules, Settlement
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -46,15 +47,20 @@ class Circuit:
             return self
         return replace(self, probe=token, given_up=Instant(now + rules.probe // _MILLISECOND))
 
-    def heeds(self, token: str, health: Health, rules: Rules, now: Instant) -> Circuit | None:
-        """As it is once the attempt *token* has ended; None: as good as new."""
-        if health is Health.WELL:
+    def heeds(self, token: str, settlement: Settlement, rules: Rules, now: Instant) -> Circuit | None:
+        """As it is once the attempt *token* has ended so; None: as good as new."""
+        health = settlement.health
+        if health is Health.WELL and not (self.reason == "throttled" and now < self.until):
             return None
         rest = replace(self, probe="", given_up=EPOCH) if self.probe == token else self
-        if health is not Health.SILENT:
+        if health in {Health.FAILED, Health.DENIED}:
             rest = replace(rest, failures=self.failures + 1)
+        elif health is Health.WELL:
+            rest = replace(rest, failures=0)
         if health is Health.DENIED:
             rest = _opened(rest, "denied", Instant(now + rules.denied_pause // _MILLISECOND))
+        elif health is Health.THROTTLED:
+            rest = _opened(rest, "throttled", Instant(now + settlement.pause // _MILLISECOND))
         elif health is Health.FAILED and (self.until != EPOCH or rest.failures >= rules.threshold):
             rest = _opened(rest, "failed", Instant(now + rules.pause // _MILLISECOND))
         return rest if rest != Circuit() else None

@@ -626,6 +626,30 @@ async def test_a_vendor_that_refuses_the_account_is_left_alone_at_once(store: Bo
     await granted(accounts, attempt(store, "b"))
 
 
+async def test_a_vendor_that_asks_to_wait_is_left_alone_by_everybody(backend: Backend, store: Both) -> None:
+    """
+    For as long as it asked, whatever calls that were under way tell of it; it counts as no failure. Then one call goes
+    first, and its answer lets the others follow.
+    """
+    accounts, other = store.accounts, (await backend.instance()).accounts
+    late = [await granted(accounts, attempt(store, f"t{at}", at=at)) for at in range(2, 5)]
+    throttled = Settlement(Fate.FAILED, health=Health.THROTTLED, pause=timedelta(seconds=30))
+    await accounts.settle(await granted(accounts, attempt(store, "a")), throttled)
+    await accounts.settle(late[0], FAILED)
+    await accounts.settle(late[1], STORED)
+    (breaker,) = await other.breakers()
+    assert breaker.until is not None
+    assert (breaker.reason, breaker.failures) == ("throttled", 0)
+    assert 20_000 < breaker.until - store.now() <= 31_000
+    assert await other.reserve(attempt(store, "b"), [], RULES) == Refused(Reason.BREAKER, "throttled", breaker.until)
+    backend.leap(timedelta(seconds=31))
+    probe = await granted(other, attempt(store, "c", at=6))
+    assert isinstance(await accounts.reserve(attempt(store, "d", at=7), [], RULES), Refused)
+    await other.settle(probe, STORED)
+    assert await accounts.breakers() == []
+    await granted(accounts, attempt(store, "d", at=7))
+
+
 async def test_one_probe_at_a_time_is_let_through(backend: Backend, store: Both) -> None:
     """
     Once the pause is over: of fifty in five processes one goes; the others are told when it is given up. When it is,

@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from hashcache.core.budget import Budget, Period
 from hashcache.core.content import Kind
 from hashcache.core.entry import Instant
-from hashcache.core.errors import BudgetSpent, OutcomeUnknown, ProviderDown, StoreUnavailable
+from hashcache.core.errors import BudgetSpent, OutcomeUnknown, ProviderDown, ProviderThrottled, StoreUnavailable
 from hashcache.core.key import Key, Question
 from hashcache.core.money import MicroDollars
 from hashcache.core.spend import Account, Fate
@@ -235,6 +236,29 @@ async def test_row_37_a_refused_account_closes_the_provider_for_the_fleet() -> N
     assert two.excluded("shop") is None
     probe = await two.admit(house.attempt())
     with pytest.raises(ProviderDown):
+        await one.admit(house.attempt())
+    await two.settle(probe, BOUGHT)
+    house.clock.advance(timedelta(seconds=61))
+    assert await one.admit(house.attempt())
+
+
+async def test_row_30_a_vendor_that_asks_to_wait_is_left_alone_by_the_fleet() -> None:
+    """What it told one process holds for all: they are told how long it still is, and raise no alarm; then one goes."""
+    house = House()
+    one, _ = house.process()
+    two, line = house.process()
+    wait = Settlement(Fate.FAILED, health=Health.THROTTLED, pause=timedelta(seconds=30))
+    with capture_logs() as logs:
+        await one.settle(await one.admit(house.attempt()), wait)
+        for cashier in (two, two, one):
+            with pytest.raises(ProviderThrottled) as raised:
+                await cashier.admit(house.attempt())
+            assert raised.value.retry_after == 30
+    assert logs == []
+    assert line.asked == 1
+    house.clock.advance(timedelta(seconds=31))
+    probe = await two.admit(house.attempt())
+    with pytest.raises(ProviderThrottled):
         await one.admit(house.attempt())
     await two.settle(probe, BOUGHT)
     house.clock.advance(timedelta(seconds=61))

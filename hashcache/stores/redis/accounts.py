@@ -29,7 +29,7 @@ from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Names
 from hashcache.core.money import MicroDollars
 from hashcache.core.spend import KEPT_DAYS, day_of
-from hashcache.ports import Attempt, Breaker, Day, Granted, Reason, Refused, Rules, Settlement
+from hashcache.ports import Attempt, Breaker, Day, Granted, Health, Reason, Refused, Rules, Settlement
 from hashcache.stores import accounting, records
 from hashcache.stores.accounting import WINDOW_KEPT, Found, Lapsed, Noted, Tried, Turn
 from hashcache.stores.redis.amendment import DAYS_LIFE, Amendment, Seen, at, breaker, lapsed, window
@@ -203,7 +203,7 @@ class RedisAccounts:
             lapsed(attempt.token),
             seen,
             breaker(attempt.account.provider),
-            settlement.health.value,
+            _heard(settlement),
             draws[0].amount if draws else 0,
             len(draws),
             len(lines),
@@ -215,6 +215,12 @@ class RedisAccounts:
             *flat(older.items()),
             *flat(money.items()),
         )
+
+
+def _heard(settlement: Settlement) -> str:
+    """What settle.lua is told of the provider."""
+    health = settlement.health
+    return f"{health} {settlement.pause // _MILLISECOND}" if health is Health.THROTTLED else health.value
 
 
 def _amendment(turn: Turn, charges: Sequence[Charge], *, now: Instant, force: bool) -> Amendment:

@@ -6,7 +6,8 @@
 -- ARGV[1]  now, in milliseconds since 1970       ARGV[2]  life of days, in milliseconds
 -- ARGV[3]  field of the key      ARGV[4]  its token      ARGV[5]  the third line of its record
 -- ARGV[6]  field of its token among what has lapsed      ARGV[7]  what was seen there, '' for nothing
--- ARGV[8]  field of the provider's breaker      ARGV[9]  what is heard of the provider: well, failed, denied, silent
+-- ARGV[8]  field of the provider's breaker      ARGV[9]  what is heard of the provider: well, failed, denied, silent,
+--          or 'throttled <for how long, in milliseconds>'
 -- ARGV[10] what is added to each window
 -- ARGV[11], ARGV[12], ARGV[13]  how many windows, lines of today and older lines follow; lines of the money end the list
 -- ARGV[14], ARGV[15]  '<day>.' of today, and of the older lines
@@ -49,7 +50,7 @@ end
 local words = {}
 local failures, till, given_up, reason, probe = string.match(found[3] or '', '^(%d+) (%d+) (%d+) (%S+) (%S+)$')
 failures, till = tonumber(failures or 0), tonumber(till or 0)
-if ARGV[9] == 'well' then
+if ARGV[9] == 'well' and not (reason == 'throttled' and now < till) then
   if found[3] then
     gone[#gone + 1] = ARGV[8]
   end
@@ -60,16 +61,21 @@ else
   end
   reason = reason or '-'
   local opened = 0
-  if ARGV[9] ~= 'silent' then
+  local health, wait = string.match(ARGV[9], '^(%l+) ?(%d*)$')
+  if health == 'failed' or health == 'denied' then
     failures = failures + 1
+  elseif health == 'well' then
+    failures = 0
   end
-  if ARGV[9] == 'denied' then
+  if health == 'denied' then
     opened = now + tonumber(denied)
-  elseif ARGV[9] == 'failed' and (till > 0 or failures >= tonumber(threshold)) then
+  elseif health == 'throttled' then
+    opened = now + tonumber(wait)
+  elseif health == 'failed' and (till > 0 or failures >= tonumber(threshold)) then
     opened = now + tonumber(pause)
   end
   if opened > till then
-    till, reason = opened, ARGV[9]
+    till, reason = opened, health
   end
   if failures > 0 or till > 0 then
     words = {ARGV[8], string.format('%d %.0f %s %s %s', failures, till, given_up, reason, probe)}
