@@ -19,11 +19,21 @@ class Loaded:
 
 
 class Kept(Enum):
-    """What became of a loaded answer: stored; not kept, as was asked; or refused, since it was cleared meanwhile."""
+    """
+    What became of a loaded answer: stored; not kept, as was asked, or since nothing is; or refused, since it was
+    cleared meanwhile.
+    """
 
     STORED = "stored"
     UNKEPT = "unkept"
     FENCED = "fenced"
+
+    @classmethod
+    def of(cls, *, stored: bool, keeps: bool) -> Kept:
+        """What became of an answer that was *stored* or refused by a store that *keeps* anything, or nothing."""
+        if stored:
+            return cls.STORED
+        return cls.FENCED if keeps else cls.UNKEPT
 
 
 class LoadFailed(Exception):

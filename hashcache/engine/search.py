@@ -256,7 +256,7 @@ class Search:
                 stored = await self._witness.commit(claim, entry)
                 if stored:
                     self._view.keep(entry, grant.generation)
-                await load.kept(Kept.STORED if stored else Kept.FENCED, duplicate=duplicate)
+                await load.kept(Kept.of(stored=stored, keeps=self._store.keeps), duplicate=duplicate)
                 return stored
         except StoreUnavailable as away:
             self._view.lost(away)

@@ -103,6 +103,11 @@ class Store(Protocol):
     are counted (`refused`) and treated as absent.
     """
 
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept here at all; False: a commit says no to everything."""
+        ...
+
     def now(self) -> Instant:
         """The store's clock, as last sampled and carried on by a monotonic one."""
         ...

@@ -36,6 +36,11 @@ class OffStore:
         self.accounts = MemoryAccounts(clock)
         self.ledger = MemoryLedger(clock, lines=self.accounts.lines)
 
+    @property
+    def keeps(self) -> bool:
+        """Nothing is."""
+        return False
+
     def now(self) -> Instant:
         """The clock's time."""
         return Instant(self._clock())

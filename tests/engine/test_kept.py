@@ -13,8 +13,11 @@ from hashcache.core.policy import Policy
 from hashcache.engine.cache import Cache
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.load import Kept, LoadFailed
-from tests.engine.conftest import LABEL, key_of
+from hashcache.engine.near import Near
+from hashcache.stores.off import OffStore
+from tests.engine.conftest import LABEL, Heard, key_of
 from tests.harness.away import CutOff
+from tests.harness.clock import HandClock
 from tests.harness.loads import Shop
 from tests.harness.service import until
 
@@ -31,6 +34,15 @@ async def test_stored(cache: Cache, shop: Shop) -> None:
 async def test_by_request_it_is_not_kept(cache: Cache, shop: Shop) -> None:
     """`no-store` keeps nothing."""
     await cache.get_or_load(key_of(), LABEL, POLICY, shop.load(), keep=False)
+    assert shop.kept == [(Kept.UNKEPT, False)]
+
+
+async def test_where_nothing_is_kept(clock: HandClock, shop: Shop) -> None:
+    """With the store turned off an answer that is not kept was not cleared."""
+    off = OffStore(clock)
+    cache = Cache(off, off.channel, Near(1_000_000), token=lambda: "token", chance=lambda: 0.5, observer=Heard())
+    await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    await cache.close(timedelta(seconds=1))
     assert shop.kept == [(Kept.UNKEPT, False)]
 
 

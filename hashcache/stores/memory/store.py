@@ -62,6 +62,11 @@ class MemoryStore:
         most = self._shelf.most
         return MemoryStore(self._names, self._envelope, self._clock, most, pace=self._pace, shared=self._shared)
 
+    @property
+    def keeps(self) -> bool:
+        """In this process."""
+        return True
+
     def now(self) -> Instant:
         """The clock's time."""
         return Instant(self._clock())

@@ -93,6 +93,11 @@ class RedisStore:
         """What *url* leads to."""
         return reach_server(url, ca_file, terms)
 
+    @property
+    def keeps(self) -> bool:
+        """On the server."""
+        return True
+
     def now(self) -> Instant:
         """The server's time, or this machine's as long as the server was never reached."""
         return self._clock.now()

@@ -72,6 +72,11 @@ class SqliteStore:
         self.ledger = SqliteLedger(self._file, names, clock)
         self.accounts = SqliteAccounts(self._file, names, clock)
 
+    @property
+    def keeps(self) -> bool:
+        """In the file."""
+        return True
+
     def now(self) -> Instant:
         """The clock's time."""
         return Instant(self._clock())
