@@ -17,6 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.harness.books import assert_books_add_up, settled
 from tests.harness.http import client
 from tests.harness.service import ADMIN_TOKEN, Service, until
 from tests.harness.valkey import valkey  # noqa: F401 - a fixture
@@ -79,6 +80,7 @@ async def uvicorn_service(market: ScriptedVendor, folder: Path) -> AsyncIterator
     """`hashcache serve`."""
     async with Service(folder / "uvicorn", settings(market, folder)) as service:
         yield service
+        assert_books_add_up(await settled(service))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -87,6 +89,7 @@ async def granian_service(market: ScriptedVendor, folder: Path) -> AsyncIterator
     environment = settings(market, folder, HASHCACHE_ENV="granian")
     async with Service(folder / "granian", environment, server="granian") as service:
         yield service
+        assert_books_add_up(await settled(service))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -104,6 +107,7 @@ async def hasty(market: ScriptedVendor, folder: Path) -> AsyncIterator[Service]:
     environment = settings(market, folder, HASHCACHE_ENV="hasty", HASHCACHE_GENERIC_TIMEOUT="1s")
     async with Service(folder / "hasty", environment) as service:
         yield service
+        assert_books_add_up(await settled(service))
 
 
 @pytest_asyncio.fixture(loop_scope="session")

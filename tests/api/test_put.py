@@ -158,7 +158,14 @@ async def test_other_algorithms_are_ignored(web: httpx.AsyncClient, vendor: Scri
     content = photo()
     for value in ("sha-512=:AAAA:", f"md5=:AAAA:, {field(content)};q=1", f"{field(photo())},{field(content)}"):
         assert (await web.post(PAGE, content=content, headers={"Content-Digest": value})).status_code == 200
-    assert (await web.post(PAGE, json={"text": text()}, headers={"Repr-Digest": "of another form"})).status_code == 200
+
+
+async def test_the_digest_of_a_form_says_nothing_of_the_content(web: httpx.AsyncClient, vendor: ScriptedVendor) -> None:
+    """It is read, and left alone."""
+    body = {"text": text()}
+    assert (await web.post(PAGE, json=body, headers={"Repr-Digest": field(photo())})).status_code == 200
+    refused = await web.post(PAGE, json=body, headers={"Repr-Digest": "of another form"})
+    assert (refused.status_code, problem(refused)) == (400, "bad-digest")
 
 
 async def test_the_wishes_hold(web: httpx.AsyncClient, vendor: ScriptedVendor) -> None:
