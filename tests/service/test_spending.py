@@ -21,6 +21,7 @@ from hashcache.core.errors import (
     ProviderFailed,
     ProviderInvalid,
     ProviderRejected,
+    ProviderThrottled,
     ProviderTimeout,
 )
 from hashcache.core.key import Key, Question
@@ -274,6 +275,29 @@ async def test_a_call_without_an_answer_failed(shop: Shop, error: Exception, fig
         await shop.purchase(Vendor([refuse]))("token")
     assert await shop.booked() == {"calls": 1, **figures}
     assert not await shop.accounts.attempts()
+
+
+@pytest.mark.parametrize(
+    ("error", "heard"),
+    [
+        (ProviderFailed("shop", ""), [(1, "")]),
+        (ProviderTimeout("shop", ""), [(1, "")]),
+        (ProviderInvalid("shop", ""), [(1, "")]),
+        (ProviderDenied("shop", ""), [(1, "denied")]),
+        (ProviderThrottled("shop", "", retry_after=30.0), [(0, "throttled")]),
+        (ProviderThrottled("shop", ""), []),
+        (ProviderRejected("shop", ""), []),
+    ],
+)
+async def test_what_a_failure_says_of_its_provider(shop: Shop, error: Exception, heard: list[tuple[int, str]]) -> None:
+    """To the fleet: one failure more, a refused account, a wait for all; or nothing, when the content was refused."""
+
+    def refuse() -> Answer:
+        raise error
+
+    with pytest.raises(LoadFailed):
+        await shop.purchase(Vendor([refuse]))("token")
+    assert [(one.failures, one.reason) for one in await shop.accounts.breakers()] == heard
 
 
 @pytest.mark.parametrize(
