@@ -28,6 +28,8 @@ from hashcache.ports import Attempt, Breaker, Health, Reason, Refused, Rules, Se
 from tests.contracts.backends import Both, backend_of
 
 MINUTE = 60_000
+#: For how many minutes the vendor asks to wait, when it does.
+THROTTLED = 20
 A_DAY = 24 * 60 * MINUTE
 HIVE = Account("hive", "image", "default")
 #: Pauses and lives are so chosen that no sum of leaps ends one at the very moment at which it is looked at.
@@ -206,13 +208,16 @@ class Model:
 
     def _hear(self, token: str, health: Health, now: int) -> None:
         if health is Health.WELL:
-            self.failures, self.until, self.reason, self.probe = 0, 0, "", None
-            return
+            self.failures = 0
+            if self.reason != "throttled" or now >= self.until:
+                self.until, self.reason, self.probe = 0, "", None
+                return
         if self.probe and self.probe[0] == token:
             self.probe = None
-        self.failures += health is not Health.SILENT
-        pause = 40 if health is Health.DENIED else 10
-        opens = health is Health.DENIED or (health is Health.FAILED and (self.until or self.failures >= 2))
+        self.failures += health in {Health.FAILED, Health.DENIED}
+        pause = {Health.DENIED: 40, Health.THROTTLED: THROTTLED}.get(health, 10)
+        opens = health in {Health.DENIED, Health.THROTTLED}
+        opens = opens or (health is Health.FAILED and (self.until > 0 or self.failures >= 2))
         if opens and now + pause * MINUTE > self.until:
             self.until, self.reason = now + pause * MINUTE, health.value
 
@@ -287,6 +292,7 @@ class Play:
             {"frames": step.price},
             duplicate=step.duplicate,
             health=step.health,
+            pause=timedelta(minutes=THROTTLED),
         )
         for store in self.stores:
             expected = self.model.settle(one, settlement, now)
@@ -311,7 +317,7 @@ class Play:
         assert totals.get(HIVE.line("calls"), 0) == sum(figures.values())
         assert min(totals.values(), default=0) >= 0
         told = [replace(breaker, until=None) for breaker in await accounts.breakers()]
-        assert told == ([Breaker("hive", model.failures, None, model.reason)] if model.failures else [])
+        assert told == ([Breaker("hive", model.failures, None, model.reason)] if model.failures or model.until else [])
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
