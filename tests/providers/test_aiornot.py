@@ -30,10 +30,10 @@ from hashcache.providers import aiornot
 from hashcache.providers.access import Access
 from hashcache.providers.aiornot import AiOrNotProvider
 from hashcache.settings.vendors import KNOWN
+from loadtests.dialects.aiornot import ANSWERS, KEY, image, speaks, text, video
 from tests.harness import vendor as scripts
 from tests.harness.altered import ABSENT, altered
 from tests.harness.bodies import Counted, Held, Spooled
-from tests.harness.dialects.aiornot import ANSWERS, KEY, image, speaks, text, video
 from tests.harness.dialects.faults import FAULTS
 from tests.harness.media import movie_header, mp4
 from tests.harness.recorder import recording
@@ -76,7 +76,7 @@ async def vendor() -> AsyncIterator[ScriptedVendor]:
 
 @pytest.fixture
 async def asked(vendor: ScriptedVendor) -> AsyncIterator[AiOrNotProvider]:
-    asked = provider(vendor.url)
+    asked = provider(vendor.origin)
     yield asked
     await asked.close()
 
@@ -111,7 +111,7 @@ async def test_a_file_goes_as_multipart_and_one_report_is_bought(
     body = Counted(PICTURE, chunk=1000)
     answer = await asked.start(sent, body)
     [request] = vendor.ledger.requests
-    assert (request.path, list(request.fields)) == (f"/analyse{path}", [field])
+    assert (request.path, list(request.fields)) == (path, [field])
     assert (request.content, request.file_name) == (hashlib.sha256(PICTURE).hexdigest(), file_name)
     assert request.media_type == sent.media_type
     assert request.headers["authorization"] == f"Bearer {KEY}"
@@ -124,7 +124,7 @@ async def test_a_text_goes_as_a_form(vendor: ScriptedVendor, asked: AiOrNotProvi
     """To the letter: no line end is rewritten, and chunks that cut a character in two do not harm."""
     answer = await asked.start(TEXT, Counted(LETTER, chunk=7))
     [request] = vendor.ledger.requests
-    assert (request.path, request.fields) == ("/analyse/v2/text/sync", {"text": LETTER.decode()})
+    assert (request.path, request.fields) == ("/v2/text/sync", {"text": LETTER.decode()})
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
     assert (answer.price, answer.units) == (CENT, {"checks": 1})
 
@@ -191,7 +191,7 @@ async def test_the_vendors_word_and_our_threshold_are_both_heard(
 
 async def test_the_threshold_is_the_operators(vendor: ScriptedVendor) -> None:
     """The same answer under another threshold is another result."""
-    strict = provider(vendor.url, ai_above=0.98)
+    strict = provider(vendor.origin, ai_above=0.98)
     result = (await strict.start(IMAGE, Held(PICTURE))).result
     assert (result.verdict, result.score_ai) == (Verdict.INCONCLUSIVE, 0.97)
     await strict.close()
@@ -403,7 +403,7 @@ async def test_each_status_that_its_client_knows_has_a_meaning(
 
 async def test_a_wrong_key_is_denied(vendor: ScriptedVendor) -> None:
     """The vendor knows another key: nobody's upload is at fault."""
-    wrong = provider(vendor.url, key="canary-wrong-71c0")
+    wrong = provider(vendor.origin, key="canary-wrong-71c0")
     with pytest.raises(ProviderDenied) as raised:
         await wrong.start(IMAGE, Held(PICTURE))
     assert "canary" not in repr(raised.value)
@@ -414,7 +414,7 @@ async def test_a_wrong_key_is_denied(vendor: ScriptedVendor) -> None:
 async def test_the_deadline_of_its_kind_holds(vendor: ScriptedVendor, script: Script) -> None:
     """An image has another deadline than a video; when it passes the call is possibly paid and not repeated."""
     vendor.default = script
-    hasty = provider(vendor.url, timeout=timedelta(hours=1), video_timeout=timedelta(seconds=0.2))
+    hasty = provider(vendor.origin, timeout=timedelta(hours=1), video_timeout=timedelta(seconds=0.2))
     with pytest.raises(ProviderTimeout) as raised:
         await hasty.start(VIDEO, Held(PICTURE))
     assert raised.value.possibly_paid
@@ -459,11 +459,11 @@ async def test_a_size_that_it_does_not_take_is_refused(
 async def test_a_duration_is_limited_where_the_operator_says_so(vendor: ScriptedVendor) -> None:
     """The vendor analyses parts of long videos; with a limit they are refused before anything is sent."""
     short, long = (mp4(header=movie_header(duration, 1000)) for duration in (30_000, 30_500))
-    careful = provider(vendor.url, most_seconds=30)
+    careful = provider(vendor.origin, most_seconds=30)
     assert (await careful.estimate(content(Kind.VIDEO, "video/mp4", short), Held(short))).price == CENT
     with pytest.raises(ProviderRejected, match="at most 30 s"):
         await careful.estimate(content(Kind.VIDEO, "video/mp4", long), Held(long))
-    assert (await provider(vendor.url).estimate(content(Kind.VIDEO, "video/mp4", long), Held(long))).price == CENT
+    assert (await provider(vendor.origin).estimate(content(Kind.VIDEO, "video/mp4", long), Held(long))).price == CENT
     assert vendor.accepted == 0
 
 

@@ -30,12 +30,13 @@ from hashcache.providers import gptzero
 from hashcache.providers.access import Access
 from hashcache.providers.gptzero import GptZeroProvider
 from hashcache.settings.vendors import KNOWN
+from loadtests.dialects import gptzero as dialect
+from loadtests.dialects.gptzero import KEY, answer, speaks
+from loadtests.vendor.dialect import sent, told
 from tests.harness import vendor as scripts
 from tests.harness.altered import ABSENT, altered
 from tests.harness.bodies import Counted, Held
-from tests.harness.dialects import gptzero as dialect
 from tests.harness.dialects.faults import FAULTS
-from tests.harness.dialects.gptzero import KEY, answer, speaks
 from tests.harness.recorder import recording
 from tests.harness.vendor import Script, ScriptedVendor, status
 
@@ -79,7 +80,7 @@ async def vendor() -> AsyncIterator[ScriptedVendor]:
 
 @pytest.fixture
 async def asked(vendor: ScriptedVendor) -> AsyncIterator[GptZeroProvider]:
-    asked = provider(vendor.url)
+    asked = provider(vendor.origin)
     yield asked
     await asked.close()
 
@@ -106,11 +107,11 @@ def test_it_is_a_provider_with_the_vendors_terms() -> None:
 )
 async def test_a_text_goes_as_json(vendor: ScriptedVendor, options: dict[str, Any], sent: dict[str, str]) -> None:
     """To the letter, over chunks that cut a character in two, with the options and the key in its header."""
-    asked = provider(vendor.url, **options)
+    asked = provider(vendor.origin, **options)
     body = Counted(LETTER, chunk=7)
     result = (await asked.start(TEXT, body)).result
     [request] = vendor.ledger.requests
-    assert (request.path, request.fields) == ("/analyse/v2/predict/text", {"document": WORDS, **sent})
+    assert (request.path, request.fields) == ("/v2/predict/text", {"document": WORDS, **sent})
     assert request.headers["x-api-key"] == KEY
     assert "application.txt" not in repr(request)
     assert result.model_version == sent.get("modelVersion", "2026-08-14-base")
@@ -247,7 +248,7 @@ async def test_the_class_is_told_in_a_sentence(
 
 async def test_the_threshold_is_the_operators(vendor: ScriptedVendor) -> None:
     """The same answer under another threshold is another result."""
-    strict = provider(vendor.url, ai_above=0.97)
+    strict = provider(vendor.origin, ai_above=0.97)
     result = (await strict.start(TEXT, Held(LETTER))).result
     assert (result.verdict, result.score_ai, result.confidence) == (Verdict.INCONCLUSIVE, 0.96, Confidence.NONE)
     await strict.close()
@@ -358,7 +359,7 @@ async def test_a_text_that_was_cut_is_said_to_be(
 async def test_a_higher_limit_than_the_vendors_is_found_out(vendor: ScriptedVendor) -> None:
     """An operator who raises the limit in error sees in each long result that it is about the beginning only."""
     raw = b"word " * 12_000
-    generous = provider(vendor.url, most_characters=100_000)
+    generous = provider(vendor.origin, most_characters=100_000)
     assert (await generous.estimate(content(raw), Held(raw))).units == {"words": 12_000}
     result = (await generous.start(content(raw), Held(raw))).result
     assert [one.value for one in result.evidence if one.signal == "partly_analysed"] == ["50000"]
@@ -386,11 +387,11 @@ async def test_no_answer_is_an_error(vendor: ScriptedVendor, asked: GptZeroProvi
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        (dialect.UNKNOWN_KEY, ProviderDenied),
-        (dialect.OUT_OF_WORDS, ProviderDenied),
-        (dialect.TOO_MANY, ProviderThrottled),
-        (dialect.refuses(400, "document is required"), ProviderRejected),
-        (dialect.refuses(500, "upstream failure"), ProviderError),
+        (sent(dialect.UNKNOWN_KEY), ProviderDenied),
+        (sent(dialect.OUT_OF_WORDS), ProviderDenied),
+        (sent(dialect.TOO_MANY), ProviderThrottled),
+        (sent(told(400, {"error": "document is required"})), ProviderRejected),
+        (sent(told(500, {"error": "upstream failure"})), ProviderError),
         (status(404, body=b"<html>Cannot POST</html>"), ProviderInvalid),
         (status(404, body=b'{"error": {"code": 7}}'), ProviderInvalid),
         (status(429, body=b"words"), ProviderThrottled),
@@ -413,8 +414,8 @@ async def test_its_errors_are_understood(
 
 async def test_a_wrong_key_is_denied(vendor: ScriptedVendor) -> None:
     """The vendor knows another key: nobody's upload is at fault, and a wrong address is told apart."""
-    wrong = provider(vendor.url, key="canary-wrong-71c0")
-    lost = provider(f"{vendor.url}/nowhere")
+    wrong = provider(vendor.origin, key="canary-wrong-71c0")
+    lost = provider(f"{vendor.origin}/nowhere")
     with pytest.raises(ProviderDenied) as raised:
         await wrong.start(TEXT, Held(LETTER))
     assert "canary" not in repr(raised.value)
@@ -428,7 +429,7 @@ async def test_a_wrong_key_is_denied(vendor: ScriptedVendor) -> None:
 async def test_the_deadline_holds(vendor: ScriptedVendor, script: Script) -> None:
     """When it passes the call is possibly paid and not repeated; that of videos is another."""
     vendor.default = script
-    hasty = provider(vendor.url, timeout=timedelta(seconds=0.2), video_timeout=timedelta(hours=1))
+    hasty = provider(vendor.origin, timeout=timedelta(seconds=0.2), video_timeout=timedelta(hours=1))
     with pytest.raises(ProviderTimeout) as raised:
         await hasty.start(TEXT, Held(LETTER))
     assert raised.value.possibly_paid

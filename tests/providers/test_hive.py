@@ -26,12 +26,12 @@ from hashcache.core.result import Confidence, Verdict, encode
 from hashcache.ports import Provider
 from hashcache.providers.hive import PRICE, READ, URL, HiveProvider
 from hashcache.settings.vendors import KNOWN
+from loadtests.dialects.hive import KEY, MODEL, answer, base, error, item, output, sound
 from tests.harness import vendor as scripts
 from tests.harness.accounts import TEN_O_CLOCK, account, upload
 from tests.harness.bodies import Counted, Spooled
 from tests.harness.dialects.arrived import asked
 from tests.harness.dialects.faults import FAULTS
-from tests.harness.dialects.hive import KEY, MODEL, answer, base, error, item, output, sound
 from tests.harness.vendor import Script, ScriptedVendor, status
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
@@ -53,7 +53,7 @@ async def vendor() -> AsyncIterator[ScriptedVendor]:
 
 @pytest.fixture
 async def hive(vendor: ScriptedVendor) -> AsyncIterator[HiveProvider]:
-    hive = provider(base(vendor))
+    hive = provider(base(vendor.origin))
     yield hive
     await hive.close()
 
@@ -123,7 +123,7 @@ async def test_the_operator_draws_the_line(
 ) -> None:
     """At the threshold and above it is AI."""
     vendor.default = answer(output(item(score)))
-    asked_with = provider(base(vendor), ai_above=ai_above)
+    asked_with = provider(base(vendor.origin), ai_above=ai_above)
     assert (await asked_with.start(IMAGE, Counted(PNG))).result.verdict is verdict
     await asked_with.close()
 
@@ -314,7 +314,7 @@ async def test_a_code_that_is_none_says_nothing(vendor: ScriptedVendor, hive: Hi
 
 async def test_a_wrong_key_is_the_accounts_fault(vendor: ScriptedVendor) -> None:
     """Row 37."""
-    asked_with = provider(base(vendor), key="another-key")
+    asked_with = provider(base(vendor.origin), key="another-key")
     with pytest.raises(ProviderDenied):
         await asked_with.start(IMAGE, Counted(PNG))
     await asked_with.close()
@@ -324,7 +324,7 @@ async def test_a_wrong_key_is_the_accounts_fault(vendor: ScriptedVendor) -> None
 async def test_the_deadline_of_its_kind_holds(vendor: ScriptedVendor, script: Script) -> None:
     """A video has a deadline of its own; when it passes the call is possibly paid and not repeated."""
     vendor.default = script
-    asked_with = provider(base(vendor), timeout=timedelta(hours=1), video_timeout=timedelta(seconds=0.2))
+    asked_with = provider(base(vendor.origin), timeout=timedelta(hours=1), video_timeout=timedelta(seconds=0.2))
     with pytest.raises(ProviderTimeout) as raised:
         await asked_with.start(VIDEO, Counted(CLIP))
     assert raised.value.possibly_paid
@@ -427,7 +427,7 @@ def test_two_questions_share_a_key_if_and_only_if_the_same_is_sent(
 
     async def sent(vendor: ScriptedVendor, setup: dict[str, Any]) -> tuple[object, str]:
         chosen = dict(setup)
-        kind, url = chosen.pop("kind"), base(vendor) + chosen.pop("mirror")
+        kind, url = chosen.pop("kind"), base(vendor.origin) + chosen.pop("mirror")
         asked_with = provider(url, **chosen)
         await asked_with.start(IMAGE if kind is Kind.IMAGE else VIDEO, Counted(PNG))
         await asked_with.close()
@@ -443,7 +443,7 @@ def test_two_questions_share_a_key_if_and_only_if_the_same_is_sent(
 
 async def test_secrets_are_nowhere(vendor: ScriptedVendor) -> None:
     """Not in a repr, not in an error, not in the answer of a gateway that echoes headers or in an error's body."""
-    access = account(base(vendor), KEY)
+    access = account(base(vendor.origin), KEY)
     hive = HiveProvider(access, clock=lambda: TEN_O_CLOCK, random=lambda: 0.0)
     vendor.then(told(output(item(), headers={"authorization": f"Bearer {KEY}", "key": KEY}, kept="words")))
     bought = await hive.start(IMAGE, Counted(PNG))

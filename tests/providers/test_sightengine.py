@@ -26,12 +26,12 @@ from hashcache.core.result import Confidence, Verdict, encode
 from hashcache.ports import Provider
 from hashcache.providers.sightengine import PRICE, READ, URL, SightengineProvider
 from hashcache.settings.vendors import KNOWN
+from loadtests.dialects.sightengine import SECRET, USER, answer, base, failure, film, picture
 from tests.harness import vendor as scripts
 from tests.harness.accounts import TEN_O_CLOCK, account, upload
 from tests.harness.bodies import Counted, Spooled
 from tests.harness.dialects.arrived import asked
 from tests.harness.dialects.faults import FAULTS
-from tests.harness.dialects.sightengine import SECRET, USER, answer, base, failure, film, picture
 from tests.harness.vendor import Script, ScriptedVendor, status
 
 JPEG = b"\xff\xd8\xff" + bytes(range(256)) * 2000
@@ -53,7 +53,7 @@ async def vendor() -> AsyncIterator[ScriptedVendor]:
 
 @pytest.fixture
 async def sightengine(vendor: ScriptedVendor) -> AsyncIterator[SightengineProvider]:
-    sightengine = provider(base(vendor))
+    sightengine = provider(base(vendor.origin))
     yield sightengine
     await sightengine.close()
 
@@ -137,7 +137,7 @@ async def test_the_operator_draws_the_line(
 ) -> None:
     """At the threshold and above it is AI."""
     vendor.default = answer(picture(score))
-    asked_with = provider(base(vendor), ai_above=ai_above)
+    asked_with = provider(base(vendor.origin), ai_above=ai_above)
     result = (await asked_with.start(IMAGE, Counted(JPEG))).result
     assert (result.verdict, result.confidence) == (verdict, confidence)
     await asked_with.close()
@@ -344,7 +344,7 @@ async def test_a_usage_limit_with_a_time_to_come_back_is_waited_for(
 
 async def test_a_wrong_secret_is_the_accounts_fault(vendor: ScriptedVendor) -> None:
     """Row 37: the vendor answers 400 to it, which must not be taken for a content that will never do."""
-    asked_with = provider(base(vendor), key="another-secret")
+    asked_with = provider(base(vendor.origin), key="another-secret")
     with pytest.raises(ProviderDenied):
         await asked_with.start(IMAGE, Counted(JPEG))
     await asked_with.close()
@@ -354,7 +354,7 @@ async def test_a_wrong_secret_is_the_accounts_fault(vendor: ScriptedVendor) -> N
 async def test_the_deadline_of_its_kind_holds(vendor: ScriptedVendor, script: Script) -> None:
     """A video has a deadline of its own; when it passes the call is possibly paid and not repeated."""
     vendor.default = script
-    asked_with = provider(base(vendor), timeout=timedelta(hours=1), video_timeout=timedelta(seconds=0.2))
+    asked_with = provider(base(vendor.origin), timeout=timedelta(hours=1), video_timeout=timedelta(seconds=0.2))
     with pytest.raises(ProviderTimeout) as raised:
         await asked_with.start(VIDEO, Counted(CLIP))
     assert raised.value.possibly_paid
@@ -463,7 +463,7 @@ def test_two_questions_share_a_key_if_and_only_if_the_same_is_sent(
 
     async def sent(vendor: ScriptedVendor, setup: dict[str, Any]) -> tuple[object, str]:
         chosen = dict(setup)
-        kind, url = chosen.pop("kind"), base(vendor) + chosen.pop("mirror")
+        kind, url = chosen.pop("kind"), base(vendor.origin) + chosen.pop("mirror")
         asked_with = provider(url, **chosen)
         await asked_with.start(IMAGE if kind is Kind.IMAGE else VIDEO, Counted(JPEG))
         await asked_with.close()
@@ -480,7 +480,7 @@ def test_two_questions_share_a_key_if_and_only_if_the_same_is_sent(
 
 async def test_secrets_are_nowhere(vendor: ScriptedVendor) -> None:
     """Not in a repr, not in an error, not in an answer of a gateway that echoes the form or in an error's body."""
-    access = account(base(vendor), SECRET, user=USER)
+    access = account(base(vendor.origin), SECRET, user=USER)
     sightengine = SightengineProvider(access, clock=lambda: TEN_O_CLOCK, random=lambda: 0.0)
     echo = {"form": {"api_secret": SECRET, "api_user": USER, "all": f"api_secret={SECRET}"}, "kept": "words"}
     vendor.then(told(picture() | echo))
