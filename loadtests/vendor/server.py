@@ -96,7 +96,7 @@ class Server(ABC):
 
     async def arrived(self, request: Request) -> None:  # noqa: ARG002  # for those who keep books
         """A *request* is complete."""
-        await self._tell()
+        await self._notify()
 
     @property
     def connections(self) -> int:
@@ -141,8 +141,8 @@ class Server(ABC):
         finally:
             writer.close()
             del self._open[task]
-            await self._tell()
+            await self._notify()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
