@@ -1,8 +1,8 @@
 """
 Vendors on this machine, which bill in play money: what a service buys from when nobody should pay.
 
-    python -m loadtests.provider >> .env &
-    hashcache serve
+    python -m loadtests.provider | tee -a .env     # in one terminal
+    hashcache serve                                # in another
 
 It speaks the dialects of sightengine, hive (V3), aiornot, gptzero and reality_defender, and of an API that `generic`
 calls, each below its own name on one address; tells on its output which settings point hashcache there; and keeps a
