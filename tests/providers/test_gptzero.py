@@ -20,7 +20,6 @@ from hashcache.core.errors import (
     ProviderInvalid,
     ProviderRejected,
     ProviderThrottled,
-    ProviderTimeout,
     SettingsError,
 )
 from hashcache.core.money import MicroDollars, dollars
@@ -33,7 +32,6 @@ from hashcache.settings.vendors import KNOWN
 from loadtests.dialects import gptzero as dialect
 from loadtests.dialects.gptzero import KEY, answer, speaks
 from loadtests.vendor.dialect import sent, told
-from tests.harness import vendor as scripts
 from tests.harness.altered import ABSENT, altered
 from tests.harness.bodies import Counted, Held
 from tests.harness.dialects.faults import FAULTS
@@ -425,18 +423,6 @@ async def test_a_wrong_key_is_denied(vendor: ScriptedVendor) -> None:
     await lost.close()
 
 
-@pytest.mark.parametrize("script", [scripts.silence, scripts.drip(0.05)], ids=["row 32", "row 33"])
-async def test_the_deadline_holds(vendor: ScriptedVendor, script: Script) -> None:
-    """When it passes the call is possibly paid and not repeated; that of videos is another."""
-    vendor.default = script
-    hasty = provider(vendor.origin, timeout=timedelta(seconds=0.2), video_timeout=timedelta(hours=1))
-    with pytest.raises(ProviderTimeout) as raised:
-        await hasty.start(TEXT, Held(LETTER))
-    assert raised.value.possibly_paid
-    assert vendor.ledger.calls == 1
-    await hasty.close()
-
-
 @pytest.mark.parametrize(
     ("length", "more", "taken"),
     [
@@ -456,13 +442,6 @@ async def test_a_length_that_it_does_not_take_is_refused(length: int, more: dict
         await asked.estimate(content(raw), Held(raw))
 
 
-async def test_it_takes_texts_only() -> None:
-    """An image is refused before anything is sent."""
-    image = Content(Kind.IMAGE, "image/png", Digest(b"\0" * 32, 4))
-    with pytest.raises(ProviderRejected, match="does not analyse images"):
-        await provider(gptzero.URL).estimate(image, Held(b"\x89PNG"))
-
-
 async def test_secrets_and_names_stay_here(asked: GptZeroProvider) -> None:
     """Neither the key nor the customer's file name is in a repr, a question, an estimate or an answer."""
     told = [asked, asked.terms, asked.question(Kind.TEXT, "acme"), await asked.estimate(TEXT, Held(LETTER))]
@@ -475,14 +454,6 @@ async def test_a_key_that_is_echoed_is_not_kept(vendor: ScriptedVendor, asked: G
     """Some gateway repeats the headers that it was sent: the answer that is stored holds no key."""
     vendor.then(speaks(altered(answer, meta__headers=[{"echo": f"Bearer {KEY}"}, KEY])))
     assert KEY.encode() not in encode((await asked.start(TEXT, Held(LETTER))).result)
-
-
-async def test_it_gives_no_receipts_and_closes_twice(asked: GptZeroProvider) -> None:
-    """A receipt of another provider is refused; a second close does nothing."""
-    with pytest.raises(ProviderInvalid):
-        await asked.resume("receipt")
-    await asked.close()
-    await asked.close()
 
 
 def test_the_vendors_own_address_is_no_part_of_the_question() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,15 +18,11 @@ from hashcache.core.errors import (
     ProviderInvalid,
     ProviderRejected,
     ProviderThrottled,
-    ProviderTimeout,
 )
-from hashcache.core.money import MicroDollars, dollars
+from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Verdict, encode
-from hashcache.ports import Provider
-from hashcache.providers.sightengine import PRICE, READ, URL, SightengineProvider
-from hashcache.settings.vendors import KNOWN
+from hashcache.providers.sightengine import SightengineProvider
 from loadtests.dialects.sightengine import SECRET, USER, answer, base, failure, film, picture
-from tests.harness import vendor as scripts
 from tests.harness.accounts import TEN_O_CLOCK, account, upload
 from tests.harness.bodies import Counted, Spooled
 from tests.harness.dialects.arrived import asked
@@ -56,12 +51,6 @@ async def sightengine(vendor: ScriptedVendor) -> AsyncIterator[SightengineProvid
     sightengine = provider(base(vendor.origin))
     yield sightengine
     await sightengine.close()
-
-
-def test_it_is_a_provider() -> None:
-    """It has the port's shape, and takes images and videos."""
-    port: Provider = provider(URL)
-    assert (port.name, port.kinds) == ("sightengine", {Kind.IMAGE, Kind.VIDEO})
 
 
 @pytest.mark.parametrize(
@@ -342,50 +331,12 @@ async def test_a_usage_limit_with_a_time_to_come_back_is_waited_for(
     assert raised.value.retry_after == pytest.approx(90, abs=5)
 
 
-async def test_a_wrong_secret_is_the_accounts_fault(vendor: ScriptedVendor) -> None:
-    """Row 37: the vendor answers 400 to it, which must not be taken for a content that will never do."""
-    asked_with = provider(base(vendor.origin), key="another-secret")
-    with pytest.raises(ProviderDenied):
-        await asked_with.start(IMAGE, Counted(JPEG))
-    await asked_with.close()
-
-
-@pytest.mark.parametrize("script", [scripts.silence, scripts.drip(0.05)], ids=["row 32", "row 33"])
-async def test_the_deadline_of_its_kind_holds(vendor: ScriptedVendor, script: Script) -> None:
-    """A video has a deadline of its own; when it passes the call is possibly paid and not repeated."""
-    vendor.default = script
-    asked_with = provider(base(vendor.origin), timeout=timedelta(hours=1), video_timeout=timedelta(seconds=0.2))
-    with pytest.raises(ProviderTimeout) as raised:
-        await asked_with.start(VIDEO, Counted(CLIP))
-    assert raised.value.possibly_paid
-    assert vendor.ledger.calls == 1
-    await asked_with.close()
-
-
 async def test_an_estimate_is_never_lower_than_the_bill(sightengine: SightengineProvider) -> None:
     """Five operations an image; a video that does not tell its length is taken for the longest, a frame a second."""
     image = await sightengine.estimate(IMAGE, Counted(JPEG))
     assert (image.price, image.units) == (5_000, {"operations": 5})
     video = await sightengine.estimate(VIDEO, Counted(CLIP))
     assert (video.price, video.units) == (305_000, {"operations": 305})
-
-
-@pytest.mark.parametrize(
-    ("kind", "media_type", "said"),
-    [
-        (Kind.IMAGE, "image/heic", "does not take image/heic"),
-        (Kind.IMAGE, "image/tiff", "does not take image/tiff"),
-        (Kind.TEXT, "text/plain", "does not analyse texts"),
-    ],
-)
-async def test_what_the_vendor_does_not_take_is_refused_before_anything_is_sent(
-    vendor: ScriptedVendor, sightengine: SightengineProvider, kind: Kind, media_type: str, said: str
-) -> None:
-    """With a reason for people, and free of charge."""
-    with pytest.raises(ProviderRejected, match=said) as raised:
-        await sightengine.estimate(upload(kind, media_type, JPEG), Counted(JPEG))
-    assert not raised.value.possibly_paid
-    assert vendor.accepted == 0
 
 
 async def test_size_is_limited_by_the_vendor_and_then_by_the_operator(sightengine: SightengineProvider) -> None:
@@ -402,39 +353,6 @@ async def test_size_is_limited_by_the_vendor_and_then_by_the_operator(sightengin
     )
     await largest.close()
     await larger.close()
-
-
-def test_the_terms_tell_the_published_price() -> None:
-    """The default price of the settings is the one that was read; with another one there is no such date."""
-    assert dollars(KNOWN["sightengine"].price) == PRICE
-    assert KNOWN["sightengine"].url == URL
-    published = provider(URL, price=PRICE).terms
-    assert (published.unit, published.price, published.read) == (KNOWN["sightengine"].unit, PRICE, READ)
-    assert provider(URL, price=MicroDollars(1)).terms.read is None
-
-
-def test_what_changes_the_answer_is_in_the_question() -> None:
-    """Address, threshold, kind and tenant; not the account, the price, deadlines or limits."""
-    asked_of = provider("http://127.0.0.1/a").question(Kind.IMAGE, "acme")
-    changed = [
-        provider("http://127.0.0.1/b").question(Kind.IMAGE, "acme"),
-        provider(URL).question(Kind.IMAGE, "acme"),
-        provider("http://127.0.0.1/a", ai_above=0.6).question(Kind.IMAGE, "acme"),
-        provider("http://127.0.0.1/a").question(Kind.VIDEO, "acme"),
-        provider("http://127.0.0.1/a").question(Kind.IMAGE, "other"),
-    ]
-    assert len({asked_of.variant, *(one.variant for one in changed)}) == len(changed) + 1
-    same = provider(
-        "http://127.0.0.1/a",
-        key="k",
-        user="u",
-        price=MicroDollars(1),
-        timeout=timedelta(1),
-        most_bytes=9,
-        concurrency=1,
-    )
-    assert same.question(Kind.IMAGE, "acme") == asked_of
-    assert "url" not in provider(URL).question(Kind.IMAGE, "acme").parameters
 
 
 SETUPS = st.fixed_dictionaries(
