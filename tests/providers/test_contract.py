@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from hashcache.core.content import Content, Kind
 from hashcache.core.errors import ProviderDenied, ProviderInvalid, ProviderRejected, ProviderTimeout
@@ -22,7 +26,8 @@ from loadtests.dialects import sightengine as speaks_sightengine
 from tests.harness import vendor as scripts
 from tests.harness.accounts import TEN_O_CLOCK, account, upload
 from tests.harness.bodies import Held
-from tests.harness.vendor import Script, ScriptedVendor
+from tests.harness.dialects.arrived import asked
+from tests.harness.vendor import Script, ScriptedVendor, status
 
 #: What each kind is when it is sent to whoever takes it.
 SENT = {
@@ -134,11 +139,11 @@ def test_the_terms_tell_the_published_price(name: str) -> None:
 
 async def test_a_wrong_key_is_the_accounts_fault(vendor: ScriptedVendor, name: str) -> None:
     """Row 37: nobody's upload is at fault, whatever status the vendor says it with; no key is told."""
-    asked = CASES[name].provider(vendor.origin, key="canary-wrong-71c0")
+    provider = CASES[name].provider(vendor.origin, key="canary-wrong-71c0")
     with pytest.raises(ProviderDenied) as raised:
-        await asked.start(*content(first_kind(name)))
+        await provider.start(*content(first_kind(name)))
     assert "canary" not in repr(raised.value)
-    await asked.close()
+    await provider.close()
 
 
 @pytest.mark.parametrize("script", [scripts.silence, scripts.drip(0.05)], ids=["row 32", "row 33"])
@@ -148,12 +153,12 @@ async def test_the_deadline_of_its_kind_holds(vendor: ScriptedVendor, name: str,
     vendor.default = script
     soon, late = timedelta(seconds=0.2), timedelta(hours=1)
     timeout, video_timeout = (late, soon) if kind is Kind.VIDEO else (soon, late)
-    asked = CASES[name].provider(vendor.origin, timeout=timeout, video_timeout=video_timeout)
+    provider = CASES[name].provider(vendor.origin, timeout=timeout, video_timeout=video_timeout)
     with pytest.raises(ProviderTimeout) as raised:
-        await asked.start(*content(kind))
+        await provider.start(*content(kind))
     assert raised.value.possibly_paid
     assert vendor.ledger.calls == 1
-    await asked.close()
+    await provider.close()
 
 
 @pytest.mark.parametrize(("name", "refused"), [(name, one) for name, case in CASES.items() for one in case.refuses])
@@ -164,27 +169,27 @@ async def test_what_the_vendor_does_not_take_is_refused_before_anything_is_sent(
     kind, media_type = refused
     known = kind in KNOWN[name].kinds
     said = f"does not take {media_type}; it takes {kind.value}/" if known else f"does not analyse {kind.value}s"
-    asked = CASES[name].provider(vendor.origin)
+    provider = CASES[name].provider(vendor.origin)
     with pytest.raises(ProviderRejected, match=said) as raised:
-        await asked.estimate(upload(kind, media_type, b"\x00"), Held(b"\x00"))
+        await provider.estimate(upload(kind, media_type, b"\x00"), Held(b"\x00"))
     assert not raised.value.possibly_paid
     assert vendor.accepted == 0
 
 
 async def test_it_gives_no_receipts_and_closes_twice(name: str) -> None:
     """A receipt of another provider is refused; a second close does nothing."""
-    asked = CASES[name].provider("http://127.0.0.1:1")
+    provider = CASES[name].provider("http://127.0.0.1:1")
     with pytest.raises(ProviderInvalid):
-        await asked.resume("receipt")
-    await asked.close()
-    await asked.close()
+        await provider.resume("receipt")
+    await provider.close()
+    await provider.close()
 
 
 def test_what_changes_the_answer_is_in_the_question(name: str) -> None:
     """Address, threshold, kind and tenant; not the account, the price, deadlines or limits."""
     case, kind = CASES[name], first_kind(name)
     here = "http://127.0.0.1/a"
-    asked = case.at(here).question(kind, "acme")
+    question = case.at(here).question(kind, "acme")
     changed = [
         case.at("http://127.0.0.1/b").question(kind, "acme"),
         case.at(case.adapter.URL).question(kind, "acme"),
@@ -192,7 +197,51 @@ def test_what_changes_the_answer_is_in_the_question(name: str) -> None:
         case.at(here).question(kind, "other"),
         *(case.at(here).question(one, "acme") for one in KNOWN[name].kinds - {kind}),
     ]
-    assert len({asked.variant, *(one.variant for one in changed)}) == len(changed) + 1
+    assert len({question.variant, *(one.variant for one in changed)}) == len(changed) + 1
     plan = {"price": MicroDollars(1), "timeout": timedelta(1), "most_bytes": 9, "concurrency": 1}
-    assert case.at(here, key="k", user="u", **plan).question(kind, "acme") == asked
+    assert case.at(here, key="k", user="u", **plan).question(kind, "acme") == question
     assert "url" not in case.at(case.adapter.URL).question(kind, "acme").parameters
+
+
+#: Vendors that are paid by the picture, and an answer to a picture as well as to a video.
+FRAMED = {
+    "sightengine": speaks_sightengine.film(0.5),
+    "hive": speaks_hive.output(speaks_hive.item()),
+}
+SETUPS = st.fixed_dictionaries(
+    {
+        "mirror": st.sampled_from(["", "/mirror"]),
+        "kind": st.sampled_from([Kind.IMAGE, Kind.VIDEO]),
+        "ai_above": st.sampled_from([0.5, 0.9, 1.0]) | st.floats(0, 1),
+        "key": st.sampled_from(["one-key", "another-key"]),
+        "price": st.integers(0, 10).map(MicroDollars),
+        "most_seconds": st.none() | st.integers(1, 60),
+    }
+)
+CHANGED = st.sets(st.sampled_from(["mirror", "kind", "ai_above", "key", "price", "most_seconds"]))
+
+
+@pytest.mark.parametrize("framed", FRAMED)
+@settings(max_examples=25, phases=[Phase.generate])  # each example is a server and two calls: shrinking takes minutes
+@given(SETUPS, SETUPS, CHANGED)
+def test_two_questions_share_a_key_if_and_only_if_the_same_is_sent(
+    framed: str, one: dict[str, Any], drawn: dict[str, Any], changed: set[str]
+) -> None:
+    """All that arrives is compared, but for the boundary and the account, and the threshold of the reading."""
+    other = {part: drawn[part] if part in changed else one[part] for part in one}
+
+    async def sent(vendor: ScriptedVendor, setup: dict[str, Any]) -> tuple[object, str]:
+        chosen = dict(setup)
+        kind, mirror = chosen.pop("kind"), chosen.pop("mirror")
+        provider = CASES[framed].at(vendor.origin + mirror, user="a-user", **chosen)
+        await provider.start(*content(kind))
+        await provider.close()
+        arrived = asked(vendor.ledger.requests[-1], "api_user", "api_secret")
+        return (arrived, setup["ai_above"]), provider.question(kind, "acme").variant
+
+    async def both() -> tuple[tuple[object, str], tuple[object, str]]:
+        async with ScriptedVendor(status(200, body=json.dumps(FRAMED[framed]).encode())) as vendor:
+            return await sent(vendor, one), await sent(vendor, other)
+
+    (first, first_key), (second, second_key) = asyncio.run(both())
+    assert (first == second) == (first_key == second_key)

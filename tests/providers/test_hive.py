@@ -1,14 +1,11 @@
 """The `hive` provider against a vendor on loopback that speaks V3's dialect."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 from hashcache.core.content import Kind
 from hashcache.core.errors import (
@@ -19,13 +16,11 @@ from hashcache.core.errors import (
     ProviderRejected,
     ProviderThrottled,
 )
-from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Verdict, encode
 from hashcache.providers.hive import HiveProvider
 from loadtests.dialects.hive import KEY, MODEL, answer, base, error, item, output, sound
 from tests.harness.accounts import TEN_O_CLOCK, account, upload
 from tests.harness.bodies import Counted, Spooled
-from tests.harness.dialects.arrived import asked
 from tests.harness.dialects.faults import FAULTS
 from tests.harness.vendor import Script, ScriptedVendor, status
 
@@ -323,46 +318,6 @@ async def test_size_is_limited_by_the_vendor_and_then_by_the_operator(hive: Hive
     )
     await largest.close()
     await larger.close()
-
-
-SETUPS = st.fixed_dictionaries(
-    {
-        "mirror": st.sampled_from(["", "/mirror"]),
-        "kind": st.sampled_from([Kind.IMAGE, Kind.VIDEO]),
-        "ai_above": st.sampled_from([0.5, 0.9, 1.0]) | st.floats(0, 1),
-        "key": st.sampled_from([KEY, "another-key"]),
-        "price": st.integers(0, 10).map(MicroDollars),
-        "most_seconds": st.none() | st.integers(1, 180),
-    }
-)
-
-
-CHANGED = st.sets(st.sampled_from(["mirror", "kind", "ai_above", "key", "price", "most_seconds"]))
-
-
-@settings(max_examples=25, phases=[Phase.generate])  # each example is a server and two calls: shrinking takes minutes
-@given(SETUPS, SETUPS, CHANGED)
-def test_two_questions_share_a_key_if_and_only_if_the_same_is_sent(
-    one: dict[str, Any], drawn: dict[str, Any], changed: set[str]
-) -> None:
-    """All that arrives is compared, but for the boundary and the account, and the threshold of the reading."""
-
-    other = {name: drawn[name] if name in changed else one[name] for name in one}
-
-    async def sent(vendor: ScriptedVendor, setup: dict[str, Any]) -> tuple[object, str]:
-        chosen = dict(setup)
-        kind, url = chosen.pop("kind"), base(vendor.origin) + chosen.pop("mirror")
-        asked_with = provider(url, **chosen)
-        await asked_with.start(IMAGE if kind is Kind.IMAGE else VIDEO, Counted(PNG))
-        await asked_with.close()
-        return (asked(vendor.ledger.requests[-1]), setup["ai_above"]), asked_with.question(kind, "acme").variant
-
-    async def both() -> tuple[tuple[object, str], tuple[object, str]]:
-        async with ScriptedVendor(told(output(item()))) as vendor:
-            return await sent(vendor, one), await sent(vendor, other)
-
-    (first, first_key), (second, second_key) = asyncio.run(both())
-    assert (first == second) == (first_key == second_key)
 
 
 async def test_secrets_are_nowhere(vendor: ScriptedVendor) -> None:
