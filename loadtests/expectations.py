@@ -16,7 +16,7 @@ from loadtests.plan import Bill, Month
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the vendor booked: *calls* about so many distinct *contents*, at *price* dollars each."""
+    """What the vendor booked: *calls* about so many distinct *contents*, at *price* dollars a call."""
 
     calls: int
     contents: int
@@ -35,7 +35,8 @@ def read_ledger(url: str) -> Ledger:
     """Ask the vendor."""
     with urllib.request.urlopen(url, timeout=10) as reply:  # noqa: S310  # loopback, checked by the caller
         booked = json.load(reply)
-    return Ledger(booked["calls"], booked["contents"], Decimal(booked["price_usd"]))
+    price = Decimal(booked["billed_usd"]) / max(booked["calls"], 1)
+    return Ledger(booked["calls"], booked["contents"], price)
 
 
 def shortcomings(month: Month, run: Run, ledger: Ledger) -> list[str]:

@@ -27,13 +27,16 @@ def require_loopback(url: str) -> str:
         host = "" if "," in parts.netloc else parts.hostname or ""
     except ValueError:
         host = ""
-    if host == "localhost" or _is_loopback(host):
+    if is_loopback(host):
         return url
     where = f"{host!r} is not on this machine" if host else "there is no single host in this address"
     raise NotLoopback(f"load tests run against loopback only, such as http://127.0.0.1:8000: {where}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether *host* is 127.0.0.0/8, ::1 or `localhost` itself."""
+    if host == "localhost":
+        return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

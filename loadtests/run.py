@@ -29,6 +29,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from loadtests.loopback import NotLoopback, require_loopback
 from loadtests.plan import MONTHS
@@ -37,7 +38,8 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Seconds until the service must be up, and until a process that was asked to end must have ended.
 UP = 30
 DOWN = 30
-PRICE = "0.01"
+#: Vendors that take pictures.
+VENDORS = ("generic", "sightengine", "hive", "aiornot", "reality_defender")
 #: What a service inherits from whoever starts it; all else would be configuration (rule 2).
 INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT", "VIRTUAL_ENV")
 
@@ -50,6 +52,7 @@ def main(arguments: list[str]) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.run", description="A month of load on this machine.")
     parser.add_argument("--month", choices=sorted(MONTHS), default="small")
+    parser.add_argument("--vendor", choices=VENDORS, default="generic", help="whom the service pays")
     parser.add_argument("--users", type=int, default=20, help="parallel uploads")
     parser.add_argument("--delay", type=float, default=0.2, help="seconds that the vendor takes")
     parser.add_argument(
@@ -72,12 +75,12 @@ def run(chosen: argparse.Namespace, outside: Mapping[str, str]) -> int:
         folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="hashcache-load-")))
         plain = {name: outside[name] for name in INHERITED if name in outside} | {"PYTHONPATH": str(ROOT)}
         place = Place(folder, plain)
-        vendor = started.enter_context(
-            running(place, "loadtests.provider", "--delay", str(chosen.delay), "--price", PRICE)
-        )
-        told = first_line(vendor, place)
+        vendor = started.enter_context(running(place, "loadtests.provider", "--json", "--delay", str(chosen.delay)))
+        told = first_line(vendor, place)["vendors"][chosen.vendor]
         port = free_port()
-        place.environment = plain | service_settings(told["url"], store or f"sqlite:///{folder / 'hashcache.sqlite3'}")
+        place.environment = plain | service_settings(
+            chosen.vendor, told["settings"], store or f"sqlite:///{folder / 'hashcache.sqlite3'}"
+        )
         service = started.enter_context(running(place, "hashcache", "serve", "--port", str(port)))
         if not is_up(service, port):
             raise CannotTry(f"the service did not start:\n{place.log('hashcache')}")
@@ -94,16 +97,13 @@ def local_store(url: str) -> str:
     return url if not url or url.startswith(("sqlite:///", "memory://")) else require_loopback(url)
 
 
-def service_settings(url: str, store: str) -> dict[str, str]:
-    """The service's environment: the vendor at *url* as `generic`, entries in *store*, under keys of this run."""
+def service_settings(vendor: str, settings: Mapping[str, str], store: str) -> dict[str, str]:
+    """The service's environment: the *vendor* with its *settings*, entries in *store*, under keys of this run."""
     return {
         "HASHCACHE_ENV": f"load-{secrets.token_hex(4)}",
-        "HASHCACHE_PROVIDER": "generic",
-        "HASHCACHE_GENERIC_URL": url,
-        "HASHCACHE_GENERIC_SCORE": "/score",
-        "HASHCACHE_GENERIC_VERSION": "/version",
-        "HASHCACHE_GENERIC_PRICE_USD": PRICE,
+        "HASHCACHE_PROVIDER": vendor,
         "HASHCACHE_STORE": store,
+        **settings,
     }
 
 
@@ -142,7 +142,7 @@ def running(place: Place, module: str, *arguments: str) -> Iterator[subprocess.P
             process.wait()
 
 
-def first_line(vendor: subprocess.Popen[bytes], place: Place) -> dict[str, str]:
+def first_line(vendor: subprocess.Popen[bytes], place: Place) -> dict[str, Any]:
     """What the vendor tells of itself as soon as it listens."""
     deadline = time.monotonic() + UP
     while time.monotonic() < deadline and vendor.poll() is None:

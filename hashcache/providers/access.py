@@ -34,6 +34,14 @@ class Access:
     most_characters: int | None = None
     tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
 
+    def parameters(self, own: str) -> dict[str, str]:
+        """
+        What of it changes an answer, or how it is read: the threshold, and the address unless it is the vendor's *own*
+        (another one may be another service). Key, price, deadlines and limits do not.
+        """
+        parameters = {"ai_above": repr(float(self.ai_above))}
+        return parameters if self.url == own else {**parameters, "url": self.url}
+
     def patience(self, kind: Kind) -> timedelta:
         """The total deadline of a call about a content of *kind*."""
         return self.video_timeout if kind is Kind.VIDEO else self.timeout

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from typing import Any
 
 from hashcache.core.content import Content, Kind
@@ -31,7 +31,7 @@ from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.access import Access
 from hashcache.providers.calls import Lines
 from hashcache.providers.formats import form, multipart, neutral_name, read_json
-from hashcache.providers.limits import Limits, check, check_length, sentences
+from hashcache.providers.limits import Limits, as_planned, check, check_length, sentences
 from hashcache.providers.reading import (
     STRENGTHS,
     evidence_of,
@@ -57,7 +57,14 @@ PARTLY = 30
 MOST_GENERATORS = 3
 
 _REPORTS = {Kind.IMAGE: "ai_generated", Kind.VIDEO: "ai_video", Kind.TEXT: "ai_text"}
-_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/tiff"})
+#: What it takes unless a plan says otherwise, as published on READ.
+LIMITS: Mapping[Kind, Limits] = {
+    Kind.IMAGE: Limits(
+        frozenset({"image/jpeg", "image/png", "image/webp", "image/heic", "image/tiff"}), most_bytes=50_000_000
+    ),
+    Kind.VIDEO: Limits(most_bytes=200_000_000),
+    Kind.TEXT: Limits(least_characters=250, most_characters=500_000),
+}
 #: Members of an answer that repeat pieces of a text.
 _ECHOES = frozenset({"annotations"})
 
@@ -72,7 +79,7 @@ class AiOrNotProvider:
     def __init__(self, access: Access, *, clock: Callable[[], Instant], random: Callable[[], float]) -> None:
         self._access = access
         self._headers = {"Authorization": f"Bearer {access.key}"}
-        self._limits = _limits(access)
+        self._limits = as_planned(LIMITS, access)
         self._clock = clock
         self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random, tls=access.tls)
 
@@ -94,9 +101,7 @@ class AiOrNotProvider:
 
     def question(self, kind: Kind, tenant: str) -> Question:
         """The report that is asked for, the threshold, and the address unless it is the vendor's own."""
-        parameters = {"ai_above": repr(float(self._access.ai_above))}
-        if self._access.url != URL:
-            parameters["url"] = self._access.url
+        parameters = self._access.parameters(URL)
         return Question(kind, tenant, NAME, _REPORTS[kind], adapter=ADAPTER, parameters=parameters)
 
     async def estimate(self, content: Content, body: Body) -> Estimate:
@@ -195,23 +200,6 @@ class _Passing:
 
     async def close(self) -> None:
         """Not ours to close."""
-
-
-def _limits(access: Access) -> dict[Kind, Limits]:
-    """The vendor's, as published on READ, and what *access* says instead."""
-    least, most = 250, 500_000
-    return {
-        Kind.IMAGE: Limits(_IMAGES, most_bytes=50_000_000 if access.most_bytes is None else access.most_bytes),
-        Kind.VIDEO: Limits(
-            most_bytes=200_000_000 if access.most_bytes is None else access.most_bytes,
-            most_seconds=access.most_seconds,
-        ),
-        Kind.TEXT: Limits(
-            most_bytes=access.most_bytes,
-            least_characters=least,
-            most_characters=most if access.most_characters is None else access.most_characters,
-        ),
-    }
 
 
 def _check_received(document: Any, md5: str) -> None:

@@ -32,7 +32,7 @@ from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.access import Access
 from hashcache.providers.calls import Lines
 from hashcache.providers.formats import json, read_json
-from hashcache.providers.limits import Limits, check, check_length, sentences
+from hashcache.providers.limits import Limits, as_planned, check, check_length, sentences
 from hashcache.providers.reading import (
     STRENGTHS,
     evidence_of,
@@ -54,6 +54,8 @@ ADAPTER = 1
 URL = "https://api.gptzero.me"
 #: Of one word: 24.99 US dollars a month for 500,000 words (plan Professional, billed yearly), as published on READ.
 PRICE, READ = MicroDollars(50), "2026-07-19"
+#: What it takes unless a plan says otherwise; see rule 4.
+LIMITS: Mapping[Kind, Limits] = {Kind.TEXT: Limits(least_characters=250, most_characters=50_000)}
 
 _CLASSES = {"ai": "ai", "human": "human", "mixed": "mixed", "ai_only": "ai", "human_only": "human"}
 _SENTENCES = {
@@ -101,8 +103,7 @@ class GptZeroProvider:
         self._options: dict[str, bool | str] = {"multilingual": multilingual}
         if model_version is not None:
             self._options["modelVersion"] = model_version
-        most = 50_000 if access.most_characters is None else access.most_characters
-        self._limits = Limits(most_bytes=access.most_bytes, least_characters=250, most_characters=most)
+        self._limits = as_planned(LIMITS, access)
         self._clock = clock
         self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random, tls=access.tls)
 
@@ -114,20 +115,17 @@ class GptZeroProvider:
     @property
     def kinds(self) -> frozenset[Kind]:
         """Texts."""
-        return frozenset({Kind.TEXT})
+        return frozenset(LIMITS)
 
     @property
     def terms(self) -> Terms:
         """A price for each word."""
-        price, limits = self._access.price, sentences({Kind.TEXT: self._limits})
+        price, limits = self._access.price, sentences(self._limits)
         return Terms("word", price, READ if price == PRICE else None, limits, ai_above=self._access.ai_above)
 
     def question(self, kind: Kind, tenant: str) -> Question:
         """The options that are sent, the threshold, and the address unless it is the vendor's own."""
-        parameters = {name: str(value) for name, value in self._options.items()}
-        parameters["ai_above"] = repr(float(self._access.ai_above))
-        if self._access.url != URL:
-            parameters["url"] = self._access.url
+        parameters = self._access.parameters(URL) | {name: str(value) for name, value in self._options.items()}
         return Question(kind, tenant, NAME, MODEL, adapter=ADAPTER, parameters=parameters)
 
     async def estimate(self, content: Content, body: Body) -> Estimate:
@@ -137,9 +135,9 @@ class GptZeroProvider:
         Raises:
             ProviderRejected: no text, too short or too long.
         """
-        await check(NAME, {Kind.TEXT: self._limits}, content, body)
+        await check(NAME, self._limits, content, body)
         text = await text_of(body)
-        check_length(NAME, self._limits, text)
+        check_length(NAME, self._limits[Kind.TEXT], text)
         return Estimate(*self._bill(text))
 
     async def start(self, _content: Content, body: Body) -> Answer:

@@ -25,7 +25,7 @@ from hashcache.providers.access import Access
 from hashcache.providers.calls import Lines
 from hashcache.providers.formats import multipart, neutral_name, read_json
 from hashcache.providers.frames import Frame, evidence, highest, sampled
-from hashcache.providers.limits import Limits, check, sentences
+from hashcache.providers.limits import Limits, as_planned, check, sentences
 from hashcache.providers.reading import (
     evidence_of,
     judge,
@@ -45,9 +45,16 @@ ADAPTER = 1
 URL = "https://api.thehive.ai/api/v3"
 #: What one image or frame cost without a contract, and when that was read.
 PRICE, READ = MicroDollars(6_000), "2026-07-20"
-_BYTES, _SECONDS = 50_000_000, 180
-_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
-_VIDEOS = frozenset({"video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo"})
+_SECONDS = 180
+#: What it takes unless a plan says otherwise.
+LIMITS: Mapping[Kind, Limits] = {
+    Kind.IMAGE: Limits(frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"}), most_bytes=50_000_000),
+    Kind.VIDEO: Limits(
+        frozenset({"video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo"}),
+        most_bytes=50_000_000,
+        most_seconds=_SECONDS,
+    ),
+}
 _UNITS = {Kind.IMAGE: "images", Kind.VIDEO: "frames"}
 _WHOLE = "ai_generated"
 #: What is AI's work in a medium that is not generated as a whole.
@@ -71,11 +78,7 @@ class HiveProvider:
         self._clock = clock
         self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random, tls=access.tls)
         self._most_seconds = access.most_seconds or _SECONDS
-        most_bytes = access.most_bytes or _BYTES
-        self._limits = {
-            Kind.IMAGE: Limits(_IMAGES, most_bytes),
-            Kind.VIDEO: Limits(_VIDEOS, most_bytes, self._most_seconds),
-        }
+        self._limits = as_planned(LIMITS, access)
 
     @property
     def name(self) -> str:
@@ -85,14 +88,11 @@ class HiveProvider:
     @property
     def kinds(self) -> frozenset[Kind]:
         """Images and videos."""
-        return frozenset(self._limits)
+        return frozenset(LIMITS)
 
     def question(self, kind: Kind, tenant: str) -> Question:
         """The model and the threshold, and the address where it is not the vendor's own."""
-        parameters = {"ai_above": repr(float(self._access.ai_above))}
-        if self._access.url != URL:
-            parameters["url"] = self._access.url
-        return Question(kind, tenant, NAME, MODEL, adapter=ADAPTER, parameters=parameters)
+        return Question(kind, tenant, NAME, MODEL, adapter=ADAPTER, parameters=self._access.parameters(URL))
 
     @property
     def terms(self) -> Terms:

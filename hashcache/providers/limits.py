@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashcache.core.content import Content, Kind
 from hashcache.core.errors import ProviderRejected
 from hashcache.ports import Body
+from hashcache.providers.access import Access
 from hashcache.providers.duration import seconds_of
 
 
@@ -36,6 +37,20 @@ class Limits:
         parts += [f"at least {self.least_characters} characters"] if self.least_characters is not None else []
         parts += [f"at most {self.most_characters} characters"] if self.most_characters is not None else []
         return f"{kind.value}: " + ("; ".join(part for part in parts if part) or "any")
+
+
+def as_planned(published: Mapping[Kind, Limits], access: Access) -> dict[Kind, Limits]:
+    """What a vendor takes: the *published* limits, except where *access* names those of the operator's own plan."""
+    return {
+        kind: Limits(
+            limits.formats,
+            _first(access.most_bytes, limits.most_bytes),
+            _first(access.most_seconds if kind is Kind.VIDEO else None, limits.most_seconds),
+            limits.least_characters,
+            _first(access.most_characters if kind is Kind.TEXT else None, limits.most_characters),
+        )
+        for kind, limits in published.items()
+    }
 
 
 def sentences(limits: Mapping[Kind, Limits]) -> tuple[str, ...]:
@@ -83,3 +98,7 @@ def check_length(provider: str, limit: Limits, text: str) -> None:
     if limit.most_characters is not None and length > limit.most_characters:
         message = f"{provider} takes texts of at most {limit.most_characters} characters; this one has {length}"
         raise ProviderRejected(provider, message)
+
+
+def _first(chosen: int | None, published: int | None) -> int | None:
+    return published if chosen is None else chosen

@@ -39,7 +39,7 @@ from hashcache.providers.calls import Lines
 from hashcache.providers.destinations import check_destination
 from hashcache.providers.ensemble import MODEL, at, is_unfinished, read_result
 from hashcache.providers.formats import Payload, json, neutral_name, plain, read_json
-from hashcache.providers.limits import Limits, check, sentences
+from hashcache.providers.limits import Limits, as_planned, check, sentences
 from hashcache.providers.reading import written
 
 NAME = "reality_defender"
@@ -86,12 +86,7 @@ class RealityDefenderProvider:
     def __init__(self, access: Access, *, clock: Callable[[], Instant], random: Callable[[], float]) -> None:
         self._access = access
         self._clock = clock
-        self._limits = {
-            kind: Limits(
-                limit.formats, limit.most_bytes if access.most_bytes is None else access.most_bytes, access.most_seconds
-            )
-            for kind, limit in LIMITS.items()
-        }
+        self._limits = as_planned(LIMITS, access)
         self._headers = {"X-API-KEY": access.key}
         self._awaited: dict[str, _Awaited] = {}
         timeout, concurrency, tls = access.timeout, access.concurrency, access.tls

@@ -13,7 +13,7 @@ Rule 4: longer videos need the vendor's asynchronous API and a public callback; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hashcache.core.content import Content, Kind
@@ -34,7 +34,7 @@ from hashcache.providers.access import Access
 from hashcache.providers.calls import Lines
 from hashcache.providers.formats import multipart, neutral_name, read_json
 from hashcache.providers.frames import Frame, evidence, highest, sampled
-from hashcache.providers.limits import Limits, check, sentences
+from hashcache.providers.limits import Limits, as_planned, check, sentences
 from hashcache.providers.reading import judge, score_of, without_echoes, without_secrets, written
 
 NAME = "sightengine"
@@ -48,10 +48,17 @@ PRICE, READ = MicroDollars(2_900), "2018-11-08"
 #: What `genai` is billed for one image or frame (recorded in July 2026; the price list says one per model).
 OPERATIONS = 5
 _MOST_OPERATIONS = 1_000_000  # more in one answer is a mistake of the vendor's
-_BYTES, _SECONDS = 50_000_000, 60
+_SECONDS = 60
 _PATHS = {Kind.IMAGE: "/check.json", Kind.VIDEO: "/video/check-sync.json"}
-_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
-_VIDEOS = frozenset({"video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo"})
+#: What it takes unless a plan says otherwise.
+LIMITS: Mapping[Kind, Limits] = {
+    Kind.IMAGE: Limits(frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"}), most_bytes=50_000_000),
+    Kind.VIDEO: Limits(
+        frozenset({"video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "video/x-msvideo"}),
+        most_bytes=50_000_000,
+        most_seconds=_SECONDS,
+    ),
+}
 _FAILURES: dict[str, type[ProviderError]] = {
     "api_error": ProviderFailed,
     "argument_error": ProviderInvalid,
@@ -75,11 +82,7 @@ class SightengineProvider:
         self._clock = clock
         self._lines = Lines(NAME, timeout=access.timeout, concurrency=access.concurrency, random=random, tls=access.tls)
         self._most_seconds = access.most_seconds or _SECONDS
-        most_bytes = access.most_bytes or _BYTES
-        self._limits = {
-            Kind.IMAGE: Limits(_IMAGES, most_bytes),
-            Kind.VIDEO: Limits(_VIDEOS, most_bytes, self._most_seconds),
-        }
+        self._limits = as_planned(LIMITS, access)
 
     @property
     def name(self) -> str:
@@ -89,14 +92,11 @@ class SightengineProvider:
     @property
     def kinds(self) -> frozenset[Kind]:
         """Images and videos."""
-        return frozenset(self._limits)
+        return frozenset(LIMITS)
 
     def question(self, kind: Kind, tenant: str) -> Question:
         """The model and the threshold, and the address where it is not the vendor's own."""
-        parameters = {"ai_above": repr(float(self._access.ai_above))}
-        if self._access.url != URL:
-            parameters["url"] = self._access.url
-        return Question(kind, tenant, NAME, MODEL, adapter=ADAPTER, parameters=parameters)
+        return Question(kind, tenant, NAME, MODEL, adapter=ADAPTER, parameters=self._access.parameters(URL))
 
     @property
     def terms(self) -> Terms:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.harness.received import Request
+from loadtests.vendor.received import Request
 
 #: As a value: the member is not there at all.
 ABSENT = object()

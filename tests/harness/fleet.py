@@ -24,8 +24,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
+from loadtests.vendor.received import Request
 from tests.harness.http import Answer, Wire, request
-from tests.harness.received import Request
 from tests.harness.service import ADMIN_TOKEN, Service
 from tests.harness.vendor import Exchange
 

@@ -1,7 +1,7 @@
 """
 A vendor on loopback that does what a test tells it: answers, refuses, dawdles, or misbehaves on the wire.
 
-Rule 1: a real HTTP/1.1 server on a real socket; contents are digested while they stream in, never kept.
+Rule 1: the server is the load tests' (`loadtests.vendor`), on a real socket; so are the dialects that it speaks.
 Rule 2: what it does with a call is a `Script`: the next one queued with `then`, else its default.
 Rule 3: the ledger counts a call when its request has arrived complete: that is what a vendor bills.
 
@@ -17,61 +17,30 @@ import gzip
 import json
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
-from tests.harness.received import MOST_HEADER_BYTES, ContentDigest, Ledger, Request, read_head
+from loadtests.vendor.received import Request
+from loadtests.vendor.server import Exchange, Script, Server
+from tests.harness.received import Ledger
 
-
-class Exchange:
-    """One connection's present call, as a script sees it. The request is read only when the script asks for it."""
-
-    def __init__(self, vendor: ScriptedVendor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._vendor = vendor
-        self._reader = reader
-        self._writer = writer
-        self.request: Request | None = None
-
-    async def read(self, head: Request) -> Request:
-        """Read the body that follows *head*, and note the call; once it is read, nothing more."""
-        if self.request is not None:
-            return self.request
-        size = int(head.headers.get("content-length", "0"))
-        content = ContentDigest(head)
-        while size:
-            chunk = await self._reader.read(min(size, 256 * 1024))
-            if not chunk:
-                raise ConnectionResetError("the caller left in the middle of the body")
-            content.update(chunk)
-            size -= len(chunk)
-        content.finish()
-        self.request = head
-        await self._vendor.note(head)
-        return head
-
-    async def write(self, raw: bytes) -> None:
-        """Send these very bytes."""
-        self._writer.write(raw)
-        await self._writer.drain()
-
-    async def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        """A well-formed reply."""
-        fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}
-        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        await self.write(f"HTTP/1.1 {status} Scripted\r\n{lines}\r\n".encode() + body)
-
-    def hang_up(self) -> None:
-        """Reset the connection."""
-        self._writer.transport.abort()
-
-    async def gone(self) -> None:
-        """Wait until the caller has closed the connection."""
-        while await self._reader.read(64 * 1024):
-            pass
-
-
-Script = Callable[[Exchange, Request], Awaitable[None]]
+__all__ = [
+    "Exchange",
+    "Script",
+    "ScriptedVendor",
+    "after",
+    "drip",
+    "endless",
+    "gate",
+    "gzip_bomb",
+    "hang_up_read",
+    "hang_up_unread",
+    "ok",
+    "raw",
+    "redirect",
+    "silence",
+    "status",
+    "trickle",
+]
 
 
 def ok(score: float = 0.98, **more: Any) -> Script:
@@ -179,64 +148,49 @@ async def silence(exchange: Exchange, head: Request) -> None:
     await exchange.gone()
 
 
-class ScriptedVendor:
+class ScriptedVendor(Server):
     """
-    The server. `async with ScriptedVendor() as vendor: ...`; *url* takes calls, GET *ledger_url* tells the ledger.
+    The vendor. `async with ScriptedVendor() as vendor: ...`; *url* takes calls, GET *ledger_url* tells the ledger.
 
-    *default* is done with each call for which nothing is queued. *connections* are those open now, *most* the most at
-    one time, *accepted* all so far.
+    *default* is done with each call for which nothing is queued.
     """
 
     def __init__(self, default: Script | None = None) -> None:
+        super().__init__()
         self.default = default or ok()
         self.ledger = Ledger()
-        self.accepted = 0
-        self.most = 0
-        self.url = ""
-        self.ledger_url = ""
         self._queue: deque[Script] = deque()
-        self._server: asyncio.Server | None = None
-        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._changed = asyncio.Condition()
+
+    @property
+    def url(self) -> str:
+        """Where it takes calls."""
+        return f"{self.origin}/analyse"
+
+    @property
+    def ledger_url(self) -> str:
+        """Where it tells its ledger."""
+        return f"{self.origin}/ledger"
 
     def then(self, *scripts: Script) -> None:
         """The next calls get these scripts, one each."""
         self._queue.extend(scripts)
 
-    @property
-    def connections(self) -> int:
-        """Connections that are open now."""
-        return len(self._open)
-
-    async def idle(self) -> None:
-        """Wait until no connection is open."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._open)
-
     async def called(self, times: int) -> None:
         """Wait until at least so many calls have arrived."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.ledger.calls >= times)
+        await self.reached(lambda: self.ledger.calls >= times)
 
-    async def note(self, request: Request) -> None:
-        """A call has arrived."""
+    async def arrived(self, request: Request) -> None:
+        """Note the call."""
         self.ledger.note(request)
-        async with self._changed:
-            self._changed.notify_all()
+        await super().arrived(request)
 
-    async def start(self, port: int = 0) -> None:
-        """Listen on loopback; port 0 means any free one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=MOST_HEADER_BYTES)
-        origin = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        self.url, self.ledger_url = f"{origin}/analyse", f"{origin}/ledger"
-
-    async def stop(self) -> None:
-        """Close everything."""
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._open):
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+    async def answer(self, exchange: Exchange, head: Request) -> None:
+        """What is next in the queue, or the default."""
+        if head.method == "GET" and head.path == "/ledger":
+            await exchange.reply(200, self.ledger.encoded())
+            return
+        script = self._queue.popleft() if self._queue else self.default
+        await script(exchange, head)
 
     async def __aenter__(self) -> ScriptedVendor:
         await self.start()
@@ -244,31 +198,6 @@ class ScriptedVendor:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, call after call."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._open[task] = writer
-        self.accepted += 1
-        self.most = max(self.most, self.connections)
-        try:
-            # The caller's leave, and ours at the end of a test, is how most connections here end.
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                while True:
-                    await self._answer(Exchange(self, reader, writer), await read_head(reader))
-        finally:
-            writer.close()
-            del self._open[task]
-            async with self._changed:
-                self._changed.notify_all()
-
-    async def _answer(self, exchange: Exchange, head: Request) -> None:
-        if head.method == "GET" and head.path == "/ledger":
-            await exchange.reply(200, self.ledger.encoded())
-            return
-        script = self._queue.popleft() if self._queue else self.default
-        await script(exchange, head)
 
 
 async def _run(port: int, score: float, delay: float) -> None:

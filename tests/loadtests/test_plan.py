@@ -1,6 +1,5 @@
 """The load test's own parts: a load test that counts wrongly, or reaches a hosted store, would be worse than none."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,11 +7,10 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
 import pytest
 
 from hashcache.core.content import Kind, sniff
-from loadtests.expectations import Ledger, Run, read_ledger, shortcomings, summary
+from loadtests.expectations import Ledger, Run, shortcomings, summary
 from loadtests.loopback import NotLoopback, require_loopback
 from loadtests.plan import MONTHS, Month, picture
 from loadtests.run import local_store
@@ -134,20 +132,6 @@ def test_a_bad_month_fails(run: Run, ledger: Ledger) -> None:
 def test_nothing_sent_can_be_summed_up() -> None:
     """A run that sent nothing still tells its line."""
     assert "0 % less" in summary(Run(answered=0, failures=0), Ledger(calls=0, contents=0, price=CENT))
-
-
-def test_the_vendor_books_what_it_is_sent() -> None:
-    """Three calls about two pictures, over a real socket; its ledger says so."""
-    command = [sys.executable, "-m", "loadtests.provider", "--delay", "0", "--price", "0.02"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as vendor:
-        assert vendor.stdout is not None
-        told = json.loads(vendor.stdout.readline())
-        for number in (1, 2, 1):
-            reply = httpx.post(told["url"], files={"file": ("x.png", picture(number), "image/png")}, trust_env=False)
-            assert 0 <= reply.json()["score"] <= 1
-        ledger = read_ledger(told["ledger"])
-        vendor.terminate()
-    assert ledger == Ledger(calls=3, contents=2, price=Decimal("0.02"))
 
 
 def test_a_store_elsewhere_ends_the_command_before_anything_starts() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.dialects.reality_defender import KEY, RESULT, analysed
 from tests.harness.books import settled
 from tests.harness.contents import photo
-from tests.harness.dialects.reality_defender import KEY, RESULT, RealityDefender, analysed, said
+from tests.harness.dialects.reality_defender import RealityDefender, said
 from tests.harness.fleet import PRICE, Fleet
 from tests.harness.service import until
 

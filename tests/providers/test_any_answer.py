@@ -15,9 +15,9 @@ from hashcache.core.errors import ProviderError
 from hashcache.core.result import Verdict, encode
 from hashcache.providers.hive import HiveProvider
 from hashcache.providers.sightengine import SightengineProvider
+from loadtests.dialects import hive, sightengine
 from tests.harness.accounts import TEN_O_CLOCK, account, upload
 from tests.harness.bodies import Held
-from tests.harness.dialects import hive, sightengine
 from tests.harness.vendor import ScriptedVendor, status
 
 #: Many processes or many tries: minutes on a busy machine.

@@ -20,7 +20,6 @@ from hashcache.core.errors import (
     ProviderInvalid,
     ProviderRejected,
     ProviderThrottled,
-    ProviderTimeout,
     SettingsError,
 )
 from hashcache.core.money import MicroDollars, dollars
@@ -30,12 +29,12 @@ from hashcache.providers import gptzero
 from hashcache.providers.access import Access
 from hashcache.providers.gptzero import GptZeroProvider
 from hashcache.settings.vendors import KNOWN
-from tests.harness import vendor as scripts
+from loadtests.dialects import gptzero as dialect
+from loadtests.dialects.gptzero import KEY, answer, speaks
+from loadtests.vendor.dialect import sent, told
 from tests.harness.altered import ABSENT, altered
 from tests.harness.bodies import Counted, Held
-from tests.harness.dialects import gptzero as dialect
 from tests.harness.dialects.faults import FAULTS
-from tests.harness.dialects.gptzero import KEY, answer, speaks
 from tests.harness.recorder import recording
 from tests.harness.vendor import Script, ScriptedVendor, status
 
@@ -79,7 +78,7 @@ async def vendor() -> AsyncIterator[ScriptedVendor]:
 
 @pytest.fixture
 async def asked(vendor: ScriptedVendor) -> AsyncIterator[GptZeroProvider]:
-    asked = provider(vendor.url)
+    asked = provider(vendor.origin)
     yield asked
     await asked.close()
 
@@ -106,11 +105,11 @@ def test_it_is_a_provider_with_the_vendors_terms() -> None:
 )
 async def test_a_text_goes_as_json(vendor: ScriptedVendor, options: dict[str, Any], sent: dict[str, str]) -> None:
     """To the letter, over chunks that cut a character in two, with the options and the key in its header."""
-    asked = provider(vendor.url, **options)
+    asked = provider(vendor.origin, **options)
     body = Counted(LETTER, chunk=7)
     result = (await asked.start(TEXT, body)).result
     [request] = vendor.ledger.requests
-    assert (request.path, request.fields) == ("/analyse/v2/predict/text", {"document": WORDS, **sent})
+    assert (request.path, request.fields) == ("/v2/predict/text", {"document": WORDS, **sent})
     assert request.headers["x-api-key"] == KEY
     assert "application.txt" not in repr(request)
     assert result.model_version == sent.get("modelVersion", "2026-08-14-base")
@@ -247,7 +246,7 @@ async def test_the_class_is_told_in_a_sentence(
 
 async def test_the_threshold_is_the_operators(vendor: ScriptedVendor) -> None:
     """The same answer under another threshold is another result."""
-    strict = provider(vendor.url, ai_above=0.97)
+    strict = provider(vendor.origin, ai_above=0.97)
     result = (await strict.start(TEXT, Held(LETTER))).result
     assert (result.verdict, result.score_ai, result.confidence) == (Verdict.INCONCLUSIVE, 0.96, Confidence.NONE)
     await strict.close()
@@ -358,7 +357,7 @@ async def test_a_text_that_was_cut_is_said_to_be(
 async def test_a_higher_limit_than_the_vendors_is_found_out(vendor: ScriptedVendor) -> None:
     """An operator who raises the limit in error sees in each long result that it is about the beginning only."""
     raw = b"word " * 12_000
-    generous = provider(vendor.url, most_characters=100_000)
+    generous = provider(vendor.origin, most_characters=100_000)
     assert (await generous.estimate(content(raw), Held(raw))).units == {"words": 12_000}
     result = (await generous.start(content(raw), Held(raw))).result
     assert [one.value for one in result.evidence if one.signal == "partly_analysed"] == ["50000"]
@@ -386,11 +385,11 @@ async def test_no_answer_is_an_error(vendor: ScriptedVendor, asked: GptZeroProvi
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        (dialect.UNKNOWN_KEY, ProviderDenied),
-        (dialect.OUT_OF_WORDS, ProviderDenied),
-        (dialect.TOO_MANY, ProviderThrottled),
-        (dialect.refuses(400, "document is required"), ProviderRejected),
-        (dialect.refuses(500, "upstream failure"), ProviderError),
+        (sent(dialect.UNKNOWN_KEY), ProviderDenied),
+        (sent(dialect.OUT_OF_WORDS), ProviderDenied),
+        (sent(dialect.TOO_MANY), ProviderThrottled),
+        (sent(told(400, {"error": "document is required"})), ProviderRejected),
+        (sent(told(500, {"error": "upstream failure"})), ProviderError),
         (status(404, body=b"<html>Cannot POST</html>"), ProviderInvalid),
         (status(404, body=b'{"error": {"code": 7}}'), ProviderInvalid),
         (status(429, body=b"words"), ProviderThrottled),
@@ -413,8 +412,8 @@ async def test_its_errors_are_understood(
 
 async def test_a_wrong_key_is_denied(vendor: ScriptedVendor) -> None:
     """The vendor knows another key: nobody's upload is at fault, and a wrong address is told apart."""
-    wrong = provider(vendor.url, key="canary-wrong-71c0")
-    lost = provider(f"{vendor.url}/nowhere")
+    wrong = provider(vendor.origin, key="canary-wrong-71c0")
+    lost = provider(f"{vendor.origin}/nowhere")
     with pytest.raises(ProviderDenied) as raised:
         await wrong.start(TEXT, Held(LETTER))
     assert "canary" not in repr(raised.value)
@@ -422,18 +421,6 @@ async def test_a_wrong_key_is_denied(vendor: ScriptedVendor) -> None:
         await lost.start(TEXT, Held(LETTER))
     await wrong.close()
     await lost.close()
-
-
-@pytest.mark.parametrize("script", [scripts.silence, scripts.drip(0.05)], ids=["row 32", "row 33"])
-async def test_the_deadline_holds(vendor: ScriptedVendor, script: Script) -> None:
-    """When it passes the call is possibly paid and not repeated; that of videos is another."""
-    vendor.default = script
-    hasty = provider(vendor.url, timeout=timedelta(seconds=0.2), video_timeout=timedelta(hours=1))
-    with pytest.raises(ProviderTimeout) as raised:
-        await hasty.start(TEXT, Held(LETTER))
-    assert raised.value.possibly_paid
-    assert vendor.ledger.calls == 1
-    await hasty.close()
 
 
 @pytest.mark.parametrize(
@@ -455,13 +442,6 @@ async def test_a_length_that_it_does_not_take_is_refused(length: int, more: dict
         await asked.estimate(content(raw), Held(raw))
 
 
-async def test_it_takes_texts_only() -> None:
-    """An image is refused before anything is sent."""
-    image = Content(Kind.IMAGE, "image/png", Digest(b"\0" * 32, 4))
-    with pytest.raises(ProviderRejected, match="does not analyse images"):
-        await provider(gptzero.URL).estimate(image, Held(b"\x89PNG"))
-
-
 async def test_secrets_and_names_stay_here(asked: GptZeroProvider) -> None:
     """Neither the key nor the customer's file name is in a repr, a question, an estimate or an answer."""
     told = [asked, asked.terms, asked.question(Kind.TEXT, "acme"), await asked.estimate(TEXT, Held(LETTER))]
@@ -474,14 +454,6 @@ async def test_a_key_that_is_echoed_is_not_kept(vendor: ScriptedVendor, asked: G
     """Some gateway repeats the headers that it was sent: the answer that is stored holds no key."""
     vendor.then(speaks(altered(answer, meta__headers=[{"echo": f"Bearer {KEY}"}, KEY])))
     assert KEY.encode() not in encode((await asked.start(TEXT, Held(LETTER))).result)
-
-
-async def test_it_gives_no_receipts_and_closes_twice(asked: GptZeroProvider) -> None:
-    """A receipt of another provider is refused; a second close does nothing."""
-    with pytest.raises(ProviderInvalid):
-        await asked.resume("receipt")
-    await asked.close()
-    await asked.close()
 
 
 def test_the_vendors_own_address_is_no_part_of_the_question() -> None:

@@ -1,15 +1,11 @@
 """The `hive` provider against a vendor on loopback that speaks V3's dialect."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 from hashcache.core.content import Kind
 from hashcache.core.errors import (
@@ -19,19 +15,13 @@ from hashcache.core.errors import (
     ProviderInvalid,
     ProviderRejected,
     ProviderThrottled,
-    ProviderTimeout,
 )
-from hashcache.core.money import MicroDollars, dollars
 from hashcache.core.result import Confidence, Verdict, encode
-from hashcache.ports import Provider
-from hashcache.providers.hive import PRICE, READ, URL, HiveProvider
-from hashcache.settings.vendors import KNOWN
-from tests.harness import vendor as scripts
+from hashcache.providers.hive import HiveProvider
+from loadtests.dialects.hive import KEY, MODEL, answer, base, error, item, output, sound
 from tests.harness.accounts import TEN_O_CLOCK, account, upload
 from tests.harness.bodies import Counted, Spooled
-from tests.harness.dialects.arrived import asked
 from tests.harness.dialects.faults import FAULTS
-from tests.harness.dialects.hive import KEY, MODEL, answer, base, error, item, output, sound
 from tests.harness.vendor import Script, ScriptedVendor, status
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
@@ -53,15 +43,9 @@ async def vendor() -> AsyncIterator[ScriptedVendor]:
 
 @pytest.fixture
 async def hive(vendor: ScriptedVendor) -> AsyncIterator[HiveProvider]:
-    hive = provider(base(vendor))
+    hive = provider(base(vendor.origin))
     yield hive
     await hive.close()
-
-
-def test_it_is_a_provider() -> None:
-    """It has the port's shape, and takes images and videos."""
-    port: Provider = provider(URL)
-    assert (port.name, port.kinds) == ("hive", {Kind.IMAGE, Kind.VIDEO})
 
 
 @pytest.mark.parametrize(("content", "raw", "name"), [(IMAGE, PNG, "upload.png"), (VIDEO, CLIP, "upload.mov")])
@@ -123,7 +107,7 @@ async def test_the_operator_draws_the_line(
 ) -> None:
     """At the threshold and above it is AI."""
     vendor.default = answer(output(item(score)))
-    asked_with = provider(base(vendor), ai_above=ai_above)
+    asked_with = provider(base(vendor.origin), ai_above=ai_above)
     assert (await asked_with.start(IMAGE, Counted(PNG))).result.verdict is verdict
     await asked_with.close()
 
@@ -312,50 +296,12 @@ async def test_a_code_that_is_none_says_nothing(vendor: ScriptedVendor, hive: Hi
         await hive.start(IMAGE, Counted(PNG))
 
 
-async def test_a_wrong_key_is_the_accounts_fault(vendor: ScriptedVendor) -> None:
-    """Row 37."""
-    asked_with = provider(base(vendor), key="another-key")
-    with pytest.raises(ProviderDenied):
-        await asked_with.start(IMAGE, Counted(PNG))
-    await asked_with.close()
-
-
-@pytest.mark.parametrize("script", [scripts.silence, scripts.drip(0.05)], ids=["row 32", "row 33"])
-async def test_the_deadline_of_its_kind_holds(vendor: ScriptedVendor, script: Script) -> None:
-    """A video has a deadline of its own; when it passes the call is possibly paid and not repeated."""
-    vendor.default = script
-    asked_with = provider(base(vendor), timeout=timedelta(hours=1), video_timeout=timedelta(seconds=0.2))
-    with pytest.raises(ProviderTimeout) as raised:
-        await asked_with.start(VIDEO, Counted(CLIP))
-    assert raised.value.possibly_paid
-    assert vendor.ledger.calls == 1
-    await asked_with.close()
-
-
 async def test_an_estimate_is_never_lower_than_the_bill(hive: HiveProvider) -> None:
     """One image; a video that does not tell its length is taken for the longest, a frame a second."""
     image = await hive.estimate(IMAGE, Counted(PNG))
     assert (image.price, image.units) == (1_000, {"images": 1})
     video = await hive.estimate(VIDEO, Counted(CLIP))
     assert (video.price, video.units) == (181_000, {"frames": 181})
-
-
-@pytest.mark.parametrize(
-    ("kind", "media_type", "said"),
-    [
-        (Kind.IMAGE, "image/heic", "does not take image/heic"),
-        (Kind.IMAGE, "image/bmp", "does not take image/bmp"),
-        (Kind.TEXT, "text/plain", "does not analyse texts"),
-    ],
-)
-async def test_what_the_vendor_does_not_take_is_refused_before_anything_is_sent(
-    vendor: ScriptedVendor, hive: HiveProvider, kind: Kind, media_type: str, said: str
-) -> None:
-    """With a reason for people, and free of charge."""
-    with pytest.raises(ProviderRejected, match=said) as raised:
-        await hive.estimate(upload(kind, media_type, PNG), Counted(PNG))
-    assert not raised.value.possibly_paid
-    assert vendor.accepted == 0
 
 
 async def test_size_is_limited_by_the_vendor_and_then_by_the_operator(hive: HiveProvider) -> None:
@@ -374,76 +320,9 @@ async def test_size_is_limited_by_the_vendor_and_then_by_the_operator(hive: Hive
     await larger.close()
 
 
-def test_the_terms_tell_the_published_price() -> None:
-    """The default price of the settings is the one that was read; with another one there is no such date."""
-    assert dollars(KNOWN["hive"].price) == PRICE
-    assert KNOWN["hive"].url == URL
-    published = provider(URL, price=PRICE).terms
-    assert (published.unit, published.price, published.read) == (KNOWN["hive"].unit, PRICE, READ)
-    assert provider(URL, price=MicroDollars(1)).terms.read is None
-
-
-def test_what_changes_the_answer_is_in_the_question() -> None:
-    """Address, threshold, kind and tenant; not the account, the price, deadlines or limits."""
-    asked_of = provider("http://127.0.0.1/a").question(Kind.IMAGE, "acme")
-    changed = [
-        provider("http://127.0.0.1/b").question(Kind.IMAGE, "acme"),
-        provider(URL).question(Kind.IMAGE, "acme"),
-        provider("http://127.0.0.1/a", ai_above=0.6).question(Kind.IMAGE, "acme"),
-        provider("http://127.0.0.1/a").question(Kind.VIDEO, "acme"),
-        provider("http://127.0.0.1/a").question(Kind.IMAGE, "other"),
-    ]
-    assert len({asked_of.variant, *(one.variant for one in changed)}) == len(changed) + 1
-    same = provider(
-        "http://127.0.0.1/a", key="k", price=MicroDollars(1), timeout=timedelta(1), most_bytes=9, concurrency=1
-    )
-    assert same.question(Kind.IMAGE, "acme") == asked_of
-    assert "url" not in provider(URL).question(Kind.IMAGE, "acme").parameters
-
-
-SETUPS = st.fixed_dictionaries(
-    {
-        "mirror": st.sampled_from(["", "/mirror"]),
-        "kind": st.sampled_from([Kind.IMAGE, Kind.VIDEO]),
-        "ai_above": st.sampled_from([0.5, 0.9, 1.0]) | st.floats(0, 1),
-        "key": st.sampled_from([KEY, "another-key"]),
-        "price": st.integers(0, 10).map(MicroDollars),
-        "most_seconds": st.none() | st.integers(1, 180),
-    }
-)
-
-
-CHANGED = st.sets(st.sampled_from(["mirror", "kind", "ai_above", "key", "price", "most_seconds"]))
-
-
-@settings(max_examples=25, phases=[Phase.generate])  # each example is a server and two calls: shrinking takes minutes
-@given(SETUPS, SETUPS, CHANGED)
-def test_two_questions_share_a_key_if_and_only_if_the_same_is_sent(
-    one: dict[str, Any], drawn: dict[str, Any], changed: set[str]
-) -> None:
-    """All that arrives is compared, but for the boundary and the account, and the threshold of the reading."""
-
-    other = {name: drawn[name] if name in changed else one[name] for name in one}
-
-    async def sent(vendor: ScriptedVendor, setup: dict[str, Any]) -> tuple[object, str]:
-        chosen = dict(setup)
-        kind, url = chosen.pop("kind"), base(vendor) + chosen.pop("mirror")
-        asked_with = provider(url, **chosen)
-        await asked_with.start(IMAGE if kind is Kind.IMAGE else VIDEO, Counted(PNG))
-        await asked_with.close()
-        return (asked(vendor.ledger.requests[-1]), setup["ai_above"]), asked_with.question(kind, "acme").variant
-
-    async def both() -> tuple[tuple[object, str], tuple[object, str]]:
-        async with ScriptedVendor(told(output(item()))) as vendor:
-            return await sent(vendor, one), await sent(vendor, other)
-
-    (first, first_key), (second, second_key) = asyncio.run(both())
-    assert (first == second) == (first_key == second_key)
-
-
 async def test_secrets_are_nowhere(vendor: ScriptedVendor) -> None:
     """Not in a repr, not in an error, not in the answer of a gateway that echoes headers or in an error's body."""
-    access = account(base(vendor), KEY)
+    access = account(base(vendor.origin), KEY)
     hive = HiveProvider(access, clock=lambda: TEN_O_CLOCK, random=lambda: 0.0)
     vendor.then(told(output(item(), headers={"authorization": f"Bearer {KEY}", "key": KEY}, kept="words")))
     bought = await hive.start(IMAGE, Counted(PNG))

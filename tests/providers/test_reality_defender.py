@@ -31,9 +31,7 @@ from hashcache.providers.access import Access
 from hashcache.providers.ensemble import read_result
 from hashcache.providers.formats import DEEPEST
 from hashcache.providers.reality_defender import MOST_AWAITED, MOST_MISSED, RealityDefenderProvider
-from tests.harness import vendor as scripts
-from tests.harness.bodies import Held, Spooled
-from tests.harness.dialects.reality_defender import (
+from loadtests.dialects.reality_defender import (
     BAD_REQUEST,
     FREE_TIER,
     KEY,
@@ -44,11 +42,13 @@ from tests.harness.dialects.reality_defender import (
     UPLOAD,
     UPLOAD_LIMIT,
     WRONG_KEY,
-    RealityDefender,
     analysed,
     presigned,
-    said,
 )
+from loadtests.vendor.dialect import sent
+from tests.harness import vendor as scripts
+from tests.harness.bodies import Held, Spooled
+from tests.harness.dialects.reality_defender import RealityDefender, said
 from tests.harness.media import movie_header, mp4
 from tests.harness.vendor import Script, raw, status
 
@@ -269,11 +269,11 @@ NO_ANSWERS: dict[str, tuple[Script, type[ProviderError]]] = {
     "row 36: 100.1": (scored(b"100.1"), ProviderInvalid),
     "row 36: -1": (scored(b"-1"), ProviderInvalid),
     "row 36: more than a float holds": (scored(b"9" * 400), ProviderInvalid),
-    "row 37: 401": (WRONG_KEY, ProviderDenied),
+    "row 37: 401": (sent(WRONG_KEY), ProviderDenied),
     "row 37: 402": (status(402), ProviderDenied),
     "row 37: 403": (status(403), ProviderDenied),
     "row 38": (scripts.redirect("http://127.0.0.1:1/"), ProviderInvalid),
-    "a bad request": (BAD_REQUEST, ProviderInvalid),
+    "a bad request": (sent(BAD_REQUEST), ProviderInvalid),
     "not applicable": (said(analysed(RECEIPT, "NOT_APPLICABLE", None)), ProviderRejected),
     "unable to evaluate": (said(analysed(RECEIPT, "UNABLE_TO_EVALUATE", None)), ProviderFailed),
 }
@@ -312,7 +312,7 @@ async def test_it_is_asked_for_until_it_is_there(vendor: RealityDefender, asked:
     unfinished = [
         said(analysed(receipt, word, None)) for word in ("DOWNLOADING", "ANALYZING", "ANALYZING", "ANALYZING")
     ]
-    vendor.then(RESULT, UNKNOWN_ID, *unfinished)
+    vendor.then(RESULT, sent(UNKNOWN_ID), *unfinished)
     pauses = []
     for _ in range(5):
         pending = await asked.resume(receipt)
@@ -329,8 +329,8 @@ async def test_an_upload_that_is_never_found_is_given_up(
 ) -> None:
     """After a handful of 404 in a row; one sign of life in between starts the count again."""
     receipt = await uploaded(asked)
-    vendor.then(RESULT, *[UNKNOWN_ID] * MOST_MISSED, said(analysed(receipt, "ANALYZING", None)))
-    vendor.then(RESULT, *[UNKNOWN_ID] * (MOST_MISSED + 1))
+    vendor.then(RESULT, *[sent(UNKNOWN_ID)] * MOST_MISSED, said(analysed(receipt, "ANALYZING", None)))
+    vendor.then(RESULT, *[sent(UNKNOWN_ID)] * (MOST_MISSED + 1))
     for _ in range(MOST_MISSED + 1 + MOST_MISSED):
         assert isinstance(await asked.resume(receipt), Pending)
     with pytest.raises(ProviderInvalid, match="does not know the upload") as raised:
@@ -405,14 +405,14 @@ NOT_TAKEN: dict[str, tuple[Script, type[ProviderError]]] = {
     "row 36: no id": (said({"response": {"signedUrl": "https://storage.example/"}}), ProviderInvalid),
     "row 36: a word for a response": (said({"requestId": RECEIPT, "response": "ok"}), ProviderInvalid),
     "row 36: a number for an address": (said({"requestId": RECEIPT, "response": {"signedUrl": 7}}), ProviderInvalid),
-    "row 37: 401": (WRONG_KEY, ProviderDenied),
-    "row 37: the free plan": (FREE_TIER, ProviderDenied),
-    "row 37: the plan's end": (UPLOAD_LIMIT, ProviderDenied),
+    "row 37: 401": (sent(WRONG_KEY), ProviderDenied),
+    "row 37: the free plan": (sent(FREE_TIER), ProviderDenied),
+    "row 37: the plan's end": (sent(UPLOAD_LIMIT), ProviderDenied),
     "row 38": (scripts.redirect("http://127.0.0.1:1/"), ProviderInvalid),
-    "a bad request": (BAD_REQUEST, ProviderRejected),
+    "a bad request": (sent(BAD_REQUEST), ProviderRejected),
     "a bad request without a word": (status(400, body=b'{"code": ["free-tier-not-allowed"]}'), ProviderRejected),
     "a bad request that is no JSON": (status(400, body=b"free-tier-not-allowed"), ProviderRejected),
-    "another address": (UNKNOWN_ID, ProviderInvalid),
+    "another address": (sent(UNKNOWN_ID), ProviderInvalid),
 }
 
 

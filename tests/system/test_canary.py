@@ -19,8 +19,11 @@ import httpx
 import pytest
 from redis import Redis
 
+from loadtests.dialects import aiornot, gptzero, hive, sightengine
+from loadtests.dialects.reality_defender import KEY as REALITY_DEFENDER
+from loadtests.dialects.reality_defender import PRESIGN
 from tests.harness.contents import photo, text
-from tests.harness.dialects import aiornot, gptzero, hive, reality_defender, sightengine
+from tests.harness.dialects import reality_defender
 from tests.harness.http import client, problem
 from tests.harness.process import hashcache
 from tests.harness.service import Service, until
@@ -60,7 +63,7 @@ class Polled:
 
     def misbehave(self, *scripts: Script) -> None:
         """The next jobs get these scripts."""
-        self.server.then(reality_defender.PRESIGN, *scripts)
+        self.server.then(PRESIGN, *scripts)
 
 
 @asynccontextmanager
@@ -68,7 +71,7 @@ async def speaking(name: str) -> AsyncGenerator[tuple[Spoken, dict[str, str], by
     """The vendor *name*, the settings of a service that buys from it, a content that it takes, and its secret."""
     if name == "reality_defender":
         async with reality_defender.RealityDefender() as server:
-            key = reality_defender.KEY
+            key = REALITY_DEFENDER
             environment = {"REALITY_DEFENDER_API_KEY": key, "HASHCACHE_REALITY_DEFENDER_URL": server.url}
             yield Polled(server), environment, photo(), key
         return
@@ -80,19 +83,19 @@ async def speaking(name: str) -> AsyncGenerator[tuple[Spoken, dict[str, str], by
                 environment = {"SIGHTENGINE_API_USER": sightengine.USER, "SIGHTENGINE_API_SECRET": key}
                 yield (
                     Plain(vendor),
-                    {**environment, "HASHCACHE_SIGHTENGINE_URL": sightengine.base(vendor)},
+                    {**environment, "HASHCACHE_SIGHTENGINE_URL": sightengine.base(vendor.origin)},
                     photo(),
                     key,
                 )
             case "hive":
                 vendor.default, key = hive.answer(hive.output(hive.item())), hive.KEY
-                yield Plain(vendor), {"HIVE_API_KEY": key, "HASHCACHE_HIVE_URL": hive.base(vendor)}, photo(), key
+                yield Plain(vendor), {"HIVE_API_KEY": key, "HASHCACHE_HIVE_URL": hive.base(vendor.origin)}, photo(), key
             case "aiornot":
                 vendor.default, key = aiornot.speaks(), aiornot.KEY
-                yield Plain(vendor), {"AIORNOT_API_KEY": key, "HASHCACHE_AIORNOT_URL": vendor.url}, words, key
+                yield Plain(vendor), {"AIORNOT_API_KEY": key, "HASHCACHE_AIORNOT_URL": vendor.origin}, words, key
             case "gptzero":
                 vendor.default, key = gptzero.speaks(), gptzero.KEY
-                yield Plain(vendor), {"GPTZERO_API_KEY": key, "HASHCACHE_GPTZERO_URL": vendor.url}, words, key
+                yield Plain(vendor), {"GPTZERO_API_KEY": key, "HASHCACHE_GPTZERO_URL": vendor.origin}, words, key
             case _:
                 vendor.default = ok()
                 headers = json.dumps({"Authorization": f"Bearer {GENERIC}"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harness.received import Request
+from loadtests.vendor.received import Request
 
 #: What differs between two calls that ask the same: the length follows from the rest, the boundary is drawn by lot.
 _INCIDENTAL = frozenset({"content-type", "content-length", "host", "authorization", "x-api-key"})

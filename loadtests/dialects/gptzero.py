@@ -5,13 +5,17 @@ are our own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.harness.received import Request
-from tests.harness.vendor import Exchange, Script, status
+from loadtests.vendor.dialect import Reply, score, spoken, told
+from loadtests.vendor.received import Request
+from loadtests.vendor.server import Script
 
+NAME = "gptzero"
+KINDS = ("text",)
+UNIT, PRICE = "word", 50
+#: A key that the whole world may know; its word is what tests of secrets look for.
 KEY = "canary-gptzero-8b20e7"
 PATH = "/v2/predict/text"
 VERSIONS = ("2025-11-28-base", "2026-08-14-base")
@@ -57,44 +61,58 @@ def answer(request: Request) -> Any:
     }
 
 
-def refuses(code: int, words: str) -> Script:
-    """A refusal in the vendor's form."""
-    return status(code, body=json.dumps({"error": words}).encode())
-
-
 #: What it says when the words of a month are used up (its own spelling), and when an hour's requests are.
-OUT_OF_WORDS = refuses(
-    429, "Monthy limit of 1 million words has been reached. Consider upgrading your plan to Pro"
-)  # fmt: skip
-TOO_MANY = refuses(429, "Too many requests, please try again later.")
-UNKNOWN_KEY = refuses(404, "API key not found")
+OUT_OF_WORDS = told(
+    429, {"error": "Monthy limit of 1 million words has been reached. Consider upgrading your plan to Pro"}
+)
+TOO_MANY = told(429, {"error": "Too many requests, please try again later."})
+UNKNOWN_KEY = told(404, {"error": "API key not found"})
+_REFUSALS = {401: UNKNOWN_KEY, 402: OUT_OF_WORDS, 429: TOO_MANY}
+
+
+def settings(url: str) -> dict[str, str]:
+    """The key and the address."""
+    return {"GPTZERO_API_KEY": KEY, "HASHCACHE_GPTZERO_URL": url}
 
 
 def speaks(document: Callable[[Request], Any] = answer) -> Script:
     """The vendor: refuses what it would refuse; all else gets what *document* says."""
-
-    async def script(exchange: Exchange, head: Request) -> None:
-        request = await exchange.read(head)
-        refused = _refusal(request)
-        if refused is not None:
-            await refused(exchange, request)
-            return
-        await exchange.reply(200, json.dumps(document(request)).encode())
-
-    return script
+    return spoken(objection, document)
 
 
-def _refusal(request: Request) -> Script | None:
-    if not request.path.endswith(f"/analyse{PATH}"):
-        return status(404, body=b"<html>Cannot POST</html>", headers={"Content-Type": "text/html"})
+def analyse(request: Request) -> Reply:
+    """The usual answer with a score that follows from the content; each word is billed."""
+    document = answer(request)
+    likely = score(request.content)
+    [found] = document["documents"]
+    found["predicted_class"] = "ai" if likely >= 0.5 else "human"
+    found["document_classification"] = "AI_ONLY" if likely >= 0.5 else "HUMAN_ONLY"
+    found["class_probabilities"] = {"human": round(1 - likely, 4), "ai": likely, "mixed": 0.0}
+    return told(200, document, units=len(request.fields["document"].split()))
+
+
+def refusal(status: int) -> Reply:
+    """Its own statuses where it has some: 404 for a key that is unknown, 429 for words that are used up."""
+    return _REFUSALS.get(status) or told(status, {"error": f"A sentence about {status}"})
+
+
+def objection(request: Request) -> Reply | None:
+    """What the vendor has against the request."""
+    if request.path != PATH:
+        return Reply(404, b"<html>Cannot POST</html>", media_type="text/html")
     if request.headers.get("x-api-key") != KEY:
         return UNKNOWN_KEY
+    wrong = _wrong(request)
+    return None if wrong is None else told(400, {"error": wrong})
+
+
+def _wrong(request: Request) -> str | None:
     if request.headers.get("content-type") != "application/json":
-        return refuses(400, "the body is not JSON")
+        return "the body is not JSON"
     if not set(request.fields) <= {"document", "multilingual", "modelVersion", "apiVersion"}:
-        return refuses(400, "unknown property")
+        return "unknown property"
     if not request.fields.get("document") or request.fields.get("multilingual") not in {"true", "false"}:
-        return refuses(400, "document is required, multilingual is a boolean")
+        return "document is required, multilingual is a boolean"
     if request.fields.get("modelVersion", VERSIONS[0]) not in VERSIONS:
-        return refuses(400, "modelVersion is not one of ours")
+        return "modelVersion is not one of ours"
     return None

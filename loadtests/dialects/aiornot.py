@@ -5,14 +5,18 @@ are our own. How it words a refusal is not published: only the statuses are the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.harness.received import Request
-from tests.harness.vendor import Exchange, Script
+from loadtests.vendor.dialect import Reply, score, spoken, told
+from loadtests.vendor.received import Request
+from loadtests.vendor.server import Script
 
+NAME = "aiornot"
+KINDS = ("image", "video", "text")
+UNIT, PRICE = "check", 10_000
+#: A key that the whole world may know; its word is what tests of secrets look for.
 KEY = "canary-aiornot-5d1f0c"
 #: Where it takes each kind: the field that it wants, and the reports that it would run.
 ROUTES = {
@@ -77,7 +81,7 @@ def video(request: Request) -> Any:
     }
 
 
-def text(request: Request) -> Any:
+def text(_request: Request) -> Any:
     """A text that a person wrote."""
     return {
         "id": "2c4e6a84-7d1f-4b57-9b47-7e4f5a2d3c33",
@@ -91,24 +95,44 @@ def text(request: Request) -> Any:
 ANSWERS: dict[str, Callable[[Request], Any]] = {"image": image, "video": video, "text": text}
 
 
+def settings(url: str) -> dict[str, str]:
+    """The key and the address."""
+    return {"AIORNOT_API_KEY": KEY, "HASHCACHE_AIORNOT_URL": url}
+
+
 def speaks(answer: Callable[[Request], Any] | None = None) -> Script:
     """The vendor: refuses what it would refuse; all else gets what *answer* says, or the usual answer of its kind."""
+    return spoken(objection, lambda request: (answer or ANSWERS[_route(request)[0]])(request))
 
-    async def script(exchange: Exchange, head: Request) -> None:
-        request = await exchange.read(head)
-        status, detail = _refusal(request)
-        if detail:
-            await exchange.reply(status, json.dumps({"detail": detail}).encode())
-            return
-        field = _route(request)[0]
-        await exchange.reply(200, json.dumps((answer or ANSWERS[field])(request)).encode())
 
-    return script
+def objection(request: Request) -> Reply | None:
+    """What the vendor has against the request."""
+    status, detail = _refusal(request)
+    return told(status, {"detail": detail}) if detail else None
+
+
+def analyse(request: Request) -> Reply:
+    """The usual answer of its kind, with a score that follows from the content."""
+    field = _route(request)[0]
+    document = ANSWERS[field](request)
+    likely = score(request.content)
+    if field == "image":
+        judged = document["report"]["ai_generated"]
+        judged["verdict"] = "ai" if likely >= 0.5 else "human"
+        judged["ai"] = {"is_detected": likely >= 0.5, "confidence": likely}
+        judged["human"] = {"is_detected": likely < 0.5, "confidence": round(1 - likely, 4)}
+    else:
+        document["report"][f"ai_{field}"] |= {"is_detected": likely >= 0.5, "confidence": likely}
+    return told(200, document, units=1)
+
+
+def refusal(status: int) -> Reply:
+    """The status is the vendor's, the word is not known."""
+    return told(status, {"detail": f"A sentence about {status}"})
 
 
 def _route(request: Request) -> tuple[str, set[str]]:
-    path = "/" + urlsplit(request.path).path.partition("/analyse/")[2]
-    return ROUTES.get(path, ("", set()))
+    return ROUTES.get(urlsplit(request.path).path, ("", set()))
 
 
 def _refusal(request: Request) -> tuple[int, str]:

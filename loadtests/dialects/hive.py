@@ -6,19 +6,31 @@ Rule: the shapes are the vendor's (answers recorded in July 2026), the values ou
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from tests.harness.received import Request
-from tests.harness.vendor import Exchange, Script, ScriptedVendor
+from loadtests.vendor.dialect import Reply, score, spoken, told
+from loadtests.vendor.received import Request
+from loadtests.vendor.server import Script
 
+NAME = "hive"
+KINDS = ("image", "video")
+UNIT, PRICE = "image or frame", 6_000
+#: Of how many frames a video has, since nothing here decodes one.
+FRAMES = 2
+#: A key that the whole world may know; its word is what tests of secrets look for.
 KEY = "canary-hive-91d0/+=="
 MODEL = "hive/ai-generated-and-deepfake-content-detection"
+_WORDS = {401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 429: "Too Many Requests", 500: "Failed"}
 
 
-def base(vendor: ScriptedVendor) -> str:
-    """Where the API is on *vendor*, as the setting wants it."""
-    return vendor.url.removesuffix("/analyse") + "/api/v3"
+def base(origin: str) -> str:
+    """Where the API is, below *origin*, as the setting wants it."""
+    return f"{origin}/api/v3"
+
+
+def settings(url: str) -> dict[str, str]:
+    """The key and the address."""
+    return {"HIVE_API_KEY": KEY, "HASHCACHE_HIVE_URL": base(url)}
 
 
 def item(score: Any = 0.97, *, deepfake: Any = 0.002, voice: Any = 0, **generators: Any) -> dict[str, Any]:
@@ -49,24 +61,32 @@ def error(code: int, message: str = "Too Many Requests") -> dict[str, Any]:
 
 def answer(document: Any, *, code: int = 200) -> Script:
     """Answers *document* to a request that the vendor would take, and its own error to any other."""
-
-    async def script(exchange: Exchange, head: Request) -> None:
-        await exchange.read(head)
-        objection = _objection(head)
-        if objection is not None:
-            await exchange.reply(objection, json.dumps(error(objection, "No")).encode())
-            return
-        await exchange.reply(code, json.dumps(document).encode())
-
-    return script
+    return spoken(objection, lambda _: document, code=code)
 
 
-def _objection(head: Request) -> int | None:
-    """The status with which the vendor refuses the request."""
-    if head.headers.get("authorization") != f"Bearer {KEY}":
+def objection(request: Request) -> Reply | None:
+    """What the vendor has against the request."""
+    code = _code(request)
+    return None if code is None else told(code, error(code, "No"))
+
+
+def analyse(request: Request) -> Reply:
+    """An item for a picture, FRAMES for a video, the second one below the first."""
+    is_video = (request.media_type or "").startswith("video/")
+    items = [item(round(score(request.content) / number, 4)) for number in range(1, (FRAMES if is_video else 1) + 1)]
+    return told(200, output(*items), units=len(items))
+
+
+def refusal(status: int) -> Reply:
+    """The status twice: over the body and in it."""
+    return told(status, error(status, _WORDS[status]))
+
+
+def _code(request: Request) -> int | None:
+    if request.headers.get("authorization") != f"Bearer {KEY}":
         return 401
-    if head.method != "POST" or head.path != f"/api/v3/{MODEL}":
+    if request.method != "POST" or request.path != f"/api/v3/{MODEL}":
         return 404
-    if set(head.fields) != {"media"} or head.file_name is None or not head.size:
+    if set(request.fields) != {"media"} or request.file_name is None or not request.size:
         return 400
     return None
