@@ -66,6 +66,7 @@ def test_every_attribute_has_the_type_that_it_declares() -> None:
         "HASHCACHE_SECRET": "new-0123456789abcdef,old-0123456789abcdef,unsigned@2026-12-01",
         "HASHCACHE_API_KEYS": f"shop:acme:user:{DIGEST}",
         "HASHCACHE_ADMIN_TOKEN": "t0k3n-0123456789abcdef",
+        "HASHCACHE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     }
     settings = load(environ)
     for name, declared in typing.get_type_hints(Settings).items():
