@@ -21,8 +21,8 @@ from hashcache.service.webhooks import Webhooks
 
 def hook_of(request: Request, webhooks: Webhooks | None, *, leave: bool, keep: bool) -> Hook | None:
     """
-    The webhook that *request* asks for by `X-Webhook-Url`, if it does; *leave*: its client prefers to come back, *keep*:
-    the answer is kept.
+    The webhook that *request* asks for by `X-Webhook-Url`, if it does; *leave*: its client prefers to come back,
+    *keep*: the answer is kept.
 
     Raises:
         Problem: `bad-webhook`, and so is WebhookRefused.

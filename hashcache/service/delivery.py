@@ -12,7 +12,7 @@ Rule 4: an origin that is not allowed any more gets nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -20,14 +20,15 @@ from typing import Protocol
 import msgspec
 
 from hashcache import __version__
+from hashcache.core.content import Kind
 from hashcache.core.entry import EPOCH, Instant
 from hashcache.core.errors import ProviderError
 from hashcache.core.letter import Letter
 from hashcache.core.outcome import Outcome
 from hashcache.core.signature import signatures
 from hashcache.core.target import Origin, Target
+from hashcache.engine.cache import Found
 from hashcache.ports import Posted, Postman
-from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller, Role
 from hashcache.service.times import rfc3339
 
@@ -44,6 +45,10 @@ PAUSES = (
 #: The longest that a receiver may ask us to wait.
 LONGEST_WISH = timedelta(hours=24)
 _HEEDED = frozenset({429, 503})
+
+
+#: `Analyses.known`.
+Known = Callable[[str, Caller, Kind], Awaitable[Found]]
 
 
 class Writer(Protocol):
@@ -68,13 +73,13 @@ class Tried:
 
 class Delivery:
     """
-    Delivers what *analyses* knows by *postman*, signed by *secrets*, to *origins* alone. *now* is the store's clock,
-    *chance* gives 0 to 1.
+    Delivers what is *known* by *postman*, signed by *secrets*, to *origins* alone. *now* is the store's clock, *chance*
+    gives 0 to 1.
     """
 
     def __init__(
         self,
-        analyses: Analyses,
+        known: Known,
         postman: Postman,
         writer: Writer,
         *,
@@ -83,7 +88,7 @@ class Delivery:
         now: Callable[[], Instant],
         chance: Callable[[], float],
     ) -> None:
-        self._analyses = analyses
+        self._known = known
         self._postman = postman
         self._writer = writer
         self._secrets = secrets
@@ -108,7 +113,7 @@ class Delivery:
         outcome: Outcome | None = None
         if not letter.problem:
             try:
-                found = await self._analyses.known(letter.sha256, _caller(letter), letter.kind)
+                found = await self._known(letter.sha256, _caller(letter), letter.kind)
             except ProviderError as error:
                 letter = self.failed(letter, error)
             else:

@@ -22,7 +22,7 @@ def webhooks(
     if not settings.webhook_origins:
         return None
     delivery = Delivery(
-        analyses,
+        analyses.known,
         wiring.postman(),
         writer,
         secrets=settings.webhook_secrets,

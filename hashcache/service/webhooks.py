@@ -56,7 +56,7 @@ class Webhooks:
     without a word; *now* is the store's clock, *token* makes ids that nobody guesses.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works on, and by keyword how
         self,
         outbox: Outbox,
         sealer: Sealer,
