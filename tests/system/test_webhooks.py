@@ -18,7 +18,7 @@ import pytest
 
 from tests.harness.contents import photo
 from tests.harness.http import client, problem
-from tests.harness.mailbox import OTHER_SECRET, SECRET, Mailbox, Message
+from tests.harness.mailbox import OTHER_SECRET, SECRET, Mailbox
 from tests.harness.service import Service, until
 from tests.harness.valkey import Valkey
 from tests.harness.vendor import ScriptedVendor, gate, ok, status
@@ -52,13 +52,23 @@ def settings(paid: dict[str, str], box: Mailbox, tmp_path: Path) -> dict[str, st
 async def leave(
     service: Service, content: bytes, url: str, *, key: str | None = None, **headers: str
 ) -> tuple[int, str]:
-    """Have *content* analysed and *url* told of it: the status, and the id of the webhook or the slug of the problem."""
+    """Have *content* analysed and *url* told of it: the status, and the webhook's id or the problem's slug."""
     async with client(service.url, key) as web:
         wishes = {"Prefer": "respond-async", "X-Webhook-Url": url, **headers}
         answer = await web.post(PAGE, content=content, headers=wishes)
     if answer.status_code >= 400:
         return answer.status_code, problem(answer)
     return answer.status_code, answer.headers.get("X-Webhook-Id", "")
+
+
+async def bought(service: Service, vendor: ScriptedVendor, content: bytes, url: str, *, key: str | None = None) -> str:
+    """Have *content* bought, and *url* told of it once that has come to its end; the webhook's id."""
+    opened = asyncio.Event()
+    vendor.then(gate(opened, ok()))
+    code, webhook = await leave(service, content, url, key=key)
+    assert code == 202
+    opened.set()
+    return webhook
 
 
 async def get(service: Service, content: bytes, *, key: str | None = None) -> Any:
@@ -193,6 +203,7 @@ async def test_where_there_are_none(services: Services, paid: dict[str, str], bo
     assert await leave(service, photo(), box.url) == (400, "bad-webhook")
 
 
+@pytest.mark.prove
 async def test_another_process_delivers_what_a_killed_one_had_promised(
     services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox
 ) -> None:
@@ -214,26 +225,182 @@ async def test_another_process_delivers_what_a_killed_one_had_promised(
     assert (await get(other, content))["type"] == "urn:hashcache:problem:not-found"
 
 
+@pytest.mark.prove
 async def test_another_process_delivers_what_a_killed_one_could_not(
-    services: Services, settings: dict[str, str], box: Mailbox, tmp_path: Path
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox, tmp_path: Path
 ) -> None:
     """SIGKILL after a try that failed: another process tries again, with the same id, and what was bought."""
     one, other = await services.start(**settings), await services.start(**settings)
     content = photo()
     box.answer(500)
-    async with client(one.url) as web:
-        answer = await web.post(
-            PAGE,
-            content=content,
-            headers={"Prefer": "respond-async", "X-Webhook-Url": box.url, "X-Force-Refresh": "true"},
-        )
-    if answer.status_code == 200:  # it was bought at once
-        pytest.fail("the vendor is as quick as the 202")
+    webhook = await bought(one, vendor, content, box.url)
     await until(lambda: one.events("webhook.failed"))
     await one.kill()
     first, second = await box.holds(2)
-    assert first.id == second.id
+    assert first.id == second.id == webhook
     assert second.json["type"] == "analysis.completed"
     assert second.json["data"] == await get(other, content)
     assert await until(lambda: other.events("webhook.sent"))
     await until(lambda: waiting(tmp_path) == 0)
+
+
+async def test_a_receiver_that_was_down_is_told_when_it_is_up(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox
+) -> None:
+    """
+    While it refuses connections, answers a redirect or an error, the webhook is tried again: the same id and the same
+    body each time, a timestamp of its own, a signature of each secret that is set. After a 2xx it is over.
+    """
+    service = await services.start(**settings | {"HASHCACHE_WEBHOOK_SECRET": f"{SECRET} {OTHER_SECRET}"})
+    await box.stop()
+    webhook = await bought(service, vendor, photo(), box.url)
+    (failed,) = await until(lambda: service.events("webhook.failed"))
+    assert (failed["webhook"], failed["status"], failed["reason"]) == (webhook, None, "unreachable")
+    box.answer(302, Location=box.url)
+    await box.start()
+    (message,) = await box.holds(1)
+    assert message.id == webhook
+    assert message.signed_by(SECRET)
+    assert message.signed_by(OTHER_SECRET)
+    assert len(message.headers["webhook-signature"].split(" ")) == 2
+    await until(lambda: len(service.events("webhook.failed")) == 2)
+    assert len(box.messages) == 1
+
+
+async def test_gone_is_gone(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox, tmp_path: Path
+) -> None:
+    """410 ends it: nothing waits any more, and the log says so."""
+    service = await services.start(**settings)
+    box.answer(410)
+    webhook = await bought(service, vendor, photo(), box.url)
+    (ended,) = await until(lambda: service.events("webhook.given_up"))
+    assert (ended["webhook"], ended["status"]) == (webhook, 410)
+    await until(lambda: waiting(tmp_path) == 0)
+
+
+async def test_tenants_are_told_what_is_theirs(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox
+) -> None:
+    """Two tenants, the same content: each is told of its own purchase, though the other's has another answer."""
+    service = await services.start(**settings, HASHCACHE_API_KEYS=API_KEYS)
+    content, opened = photo(), asyncio.Event()
+    vendor.then(gate(opened, ok(0.1)), gate(opened, ok(0.9)))
+    found = {}
+    for place, key in enumerate(KEYS, 1):
+        code, webhook = await leave(service, content, f"{box.origin}/{key}", key=key)
+        assert code == 202
+        found[webhook] = (key, 0.1 if place == 1 else 0.9)
+        await vendor.called(place)
+    opened.set()
+    for message in await box.holds(2):
+        key, score = found[message.id]
+        assert message.line == f"POST /{key} HTTP/1.1"
+        assert message.json["data"]["result"]["score_ai"] == score
+        assert message.json["data"] == await get(service, content, key=key)
+
+
+async def test_a_full_outbox_is_refused_before_anything_is_bought(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox, tmp_path: Path
+) -> None:
+    """One tenant's share: 429 for it alone; the whole: 503; both say when to come back. Delivered ones make room."""
+    bounds = {"HASHCACHE_WEBHOOK_WAITING": "2", "HASHCACHE_WEBHOOK_TENANT_WAITING": "1"}
+    service = await services.start(**settings, **bounds, HASHCACHE_API_KEYS=f"{API_KEYS},{_third()}")
+    opened = asyncio.Event()
+    vendor.default = gate(opened, ok())
+    assert (await leave(service, photo(), box.url, key="ann"))[0] == 202
+    assert await leave(service, photo(), box.url, key="ann") == (429, "webhooks-waiting")
+    assert (await leave(service, photo(), box.url, key="bob"))[0] == 202
+    assert await leave(service, photo(), box.url, key="eve") == (503, "outbox-full")
+    await vendor.called(2)
+    opened.set()
+    await box.holds(2)
+    await until(lambda: waiting(tmp_path) == 0)
+    assert (await leave(service, photo(), box.url, key="eve"))[0] in {200, 202}
+    await vendor.called(3)
+    assert vendor.ledger.calls == 3
+
+
+def _third() -> str:
+    return f"eve:green:user:{sha256(b'eve').hexdigest()}"
+
+
+async def test_who_ends_in_order_leaves_its_letters_to_others(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox, tmp_path: Path
+) -> None:
+    """
+    SIGTERM while the receiver is silent: the service ends well and soon, and its successor delivers at once, without
+    waiting for the hold of the first, under the same id.
+    """
+    first = await services.start(**settings | {"HASHCACHE_LEASE": "5m"})
+    box.then.append(b"HTTP/1.1 1")
+    webhook = await bought(first, vendor, photo(), box.url)
+    await box.holds(1)
+    await first.stop()
+    assert waiting(tmp_path) == 1
+    await services.start(**settings)
+    assert [one.id for one in await box.holds(2)] == [webhook] * 2
+
+
+async def test_what_was_forgotten_meanwhile_is_not_told(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox
+) -> None:
+    """The receiver was down when its tenant had the answer forgotten: it is told what a GET says then."""
+    service = await services.start(**settings)
+    content = photo()
+    box.answer(503)
+    await bought(service, vendor, content, box.url)
+    await until(lambda: service.events("webhook.failed"))
+    async with client(service.url) as web:
+        assert (await web.delete(f"/api/analyses/{sha256(content).hexdigest()}")).status_code == 200
+    _, message = await box.holds(2)
+    assert message.json["type"] == "analysis.failed"
+    assert message.json["data"]["type"] == "urn:hashcache:problem:not-found"
+    assert "score" not in message.body.decode()
+
+
+async def test_an_origin_that_is_no_longer_allowed_gets_nothing(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox, tmp_path: Path
+) -> None:
+    """What was promised to it is given up; neither is what was sealed with a secret that is gone ever sent."""
+    first = await services.start(**settings)
+    await box.stop()
+    for _ in range(2):
+        await bought(first, vendor, photo(), box.url)
+    await until(lambda: len(first.events("webhook.failed")) == 2)
+    await first.stop()
+    await box.start()
+    other = await services.start(**settings | {"HASHCACHE_WEBHOOK_ORIGINS": "https://hooks.example.com"})
+    ended = await until(lambda: len(other.events("webhook.given_up")) == 2 and other.events("webhook.given_up"))
+    assert {one["reason"] for one in ended} == {"not-allowed"}
+    await until(lambda: waiting(tmp_path) == 0)
+    assert box.accepted == 0
+
+
+async def test_the_store_sees_two_commands_of_a_webhook(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox, valkey: Valkey
+) -> None:
+    """
+    On Redis: a letter is put and dropped, in keys of the outbox that end by themselves. A service without webhooks
+    never asks the outbox for anything.
+    """
+    with valkey.client() as there:
+        off = {name: value for name, value in settings.items() if "WEBHOOK" not in name}
+        service = await services.start(**off | {"HASHCACHE_STORE": valkey.url})
+        async with client(service.url) as web:
+            assert (await web.post(PAGE, content=photo(), headers={"Prefer": "respond-async"})).status_code < 300
+        await service.stop()
+        assert not {"cmdstat_zadd", "cmdstat_zrange", "cmdstat_zrem"} & set(there.info("commandstats"))
+
+        service = await services.start(**settings | {"HASHCACHE_STORE": valkey.url, "HASHCACHE_LEASE": "60s"})
+        await until(lambda: _calls(there, "zrange") == 1, what="it looks once at its start")
+        await bought(service, vendor, photo(), box.url)
+        await box.holds(1)
+        await until(lambda: _calls(there, "zrem") == 1)
+        # It may have looked again meanwhile, as it does every 6 s, in vain.
+        assert (_calls(there, "zadd"), _calls(there, "zrem")) == (1, 1)
+        assert there.exists("hashcache:dev:books:outbox", "hashcache:dev:books:due:{hashcache:dev:books:outbox}") == 0
+
+
+def _calls(there: Any, command: str) -> int:
+    return int(there.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])

@@ -2,7 +2,7 @@
 The outbox on a Redis or Valkey server.
 
 Rule 1: each verb is one script on one slot. Of what hosts bill, looking in vain takes two,
-        putting seven, dropping five.
+        putting seven, dropping six.
 Rule 2: both keys end when nothing was put for longer than any letter lives.
 Rule 3: a reader believes nothing: what is not as it should be is passed over.
 """
