@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from time import monotonic
 
 from hashcache.core.content import Content
 from hashcache.core.entry import Instant
@@ -84,7 +85,8 @@ class Webhooks:
         self._promised: set[str] = set()
         self._ready: deque[str] = deque()
         self._sending: dict[str, asyncio.Task[None]] = {}
-        self._look_at = Instant(0)
+        #: When the store is looked at next, in seconds of no clock that anybody sets.
+        self._look_at = 0.0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -134,9 +136,7 @@ class Webhooks:
 
     async def forgo(self, hook: Hook) -> None:
         """Its request was answered at once: there is nothing to tell."""
-        self._forget(hook.id)
-        with suppress(StoreUnavailable):  # then it is told twice
-            await self._outbox.drop(hook.id)
+        await self._drop(hook.id)
 
     def ended(self, hook: Hook, error: ProviderError | None) -> None:
         """The analysis that *hook* is about has ended: deliver it. *error*: how it failed, if that is known here."""
@@ -178,25 +178,26 @@ class Webhooks:
             while self._ready and len(self._sending) < PLACES:
                 self._send(self._ready.popleft())
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._idle().total_seconds()):
+                async with asyncio.timeout(self._idle()):
                     await self._wake.wait()
 
-    def _idle(self) -> timedelta:
-        """How long there is nothing to do, if nothing happens."""
-        moments = [self._look_at] if len(self._sending) < PLACES else []
-        moments += [_after(self._mine[name].until, -self._hold / 2) for name in self._promised]
-        first = min(moments, default=_after(self._now(), self._quiet))
-        return max(timedelta(0), (first - self._now()) * _MILLISECOND)
+    def _idle(self) -> float:
+        """How long there is nothing to do, in seconds, if nothing happens."""
+        waits = [self._look_at - monotonic()] if len(self._sending) < PLACES else []
+        last = min((self._mine[name].until for name in self._promised), default=None)
+        if last is not None:
+            waits.append((_after(last, -self._hold / 2) - self._now()) / 1000)
+        return max(0.0, min(waits, default=self._quiet.total_seconds()))
 
     async def _look(self) -> None:
         """Take what is due into our hands, when it is time to look."""
         now, room = self._now(), PLACES - len(self._sending) - len(self._ready)
-        if now < self._look_at or room <= 0:
+        if monotonic() < self._look_at or room <= 0:
             return
         try:
             taken = await self._outbox.take(self._holder, hold=HELD, most=room)
         except StoreUnavailable:
-            self._look_at = _after(now, min(_LATER, self._quiet))
+            self._look_at = monotonic() + min(_LATER, self._quiet).total_seconds()
             return
         for kept in taken.letters:
             letter = self._sealer.open(kept.id, kept.tenant, kept.sealed)
@@ -206,10 +207,14 @@ class Webhooks:
                 self._mine[kept.id] = _Held(letter, kept, _after(now, HELD))
                 self._promised.discard(kept.id)
                 self._ready.append(kept.id)
-        self._look_at = _after(now, self._quiet)
+        self._look_at = monotonic() + self._quiet.total_seconds()
         if taken.next is not None:
             soonest = now if taken.letters else _after(now, min(_LATER, self._quiet))
-            self._look_at = min(self._look_at, max(taken.next, soonest))
+            self._expect(Instant(max(taken.next, soonest)))
+
+    def _expect(self, due: Instant) -> None:
+        """Something is due then: look at the store not later."""
+        self._look_at = min(self._look_at, monotonic() + (due - self._now()) / 1000)
 
     async def _keep_promises(self) -> None:
         """Hold on to letters whose analyses are still under way."""
@@ -269,7 +274,7 @@ class Webhooks:
         await self._put_back(letter, held, _after(now, pause))
 
     async def _put_back(self, letter: Letter, held: _Held, due: Instant) -> None:
-        self._look_at = min(self._look_at, due)
+        self._expect(due)
         with suppress(StoreUnavailable):  # then it is due when the hold is over
             await self._outbox.defer(self._kept(letter, held.kept), self._holder, due)
         self._forget(letter.id)
@@ -279,9 +284,9 @@ class Webhooks:
         await self._drop(name)
 
     async def _drop(self, name: str) -> None:
+        self._forget(name)
         with suppress(StoreUnavailable):  # then it comes again, under the same id
             await self._outbox.drop(name)
-        self._forget(name)
 
     def _kept(self, letter: Letter, before: Sealed) -> Sealed:
         return replace(before, sealed=self._sealer.seal(letter))
