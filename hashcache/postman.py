@@ -134,7 +134,7 @@ class HttpPostman:
                 "sni_hostname": origin.host.strip("[]"),
             },
         )
-        async with httpx.AsyncHTTPTransport(verify=self._trusted(), trust_env=False, limits=limits) as line:
+        async with httpx.AsyncHTTPTransport(verify=await self._trusted(target), trust_env=False, limits=limits) as line:
             response = await line.handle_async_request(request)
             try:
                 after = response.headers.get("retry-after", "")
@@ -143,9 +143,12 @@ class HttpPostman:
             finally:
                 await response.aclose()
 
-    def _trusted(self) -> ssl.SSLContext:
+    async def _trusted(self, target: Target) -> ssl.SSLContext:
+        """Whom to trust; a line without TLS trusts nobody, should it be misused."""
+        if target.origin.scheme == "http":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._tls is None:
-            self._tls = self._make_tls()
+            self._tls = await asyncio.to_thread(self._make_tls)  # takes some 60 ms
         return self._tls
 
 

@@ -19,7 +19,6 @@ from hashcache.core.content import Content
 from hashcache.core.letter import Letter
 from hashcache.core.money import MicroDollars, decimal
 from hashcache.core.outcome import Outcome
-from hashcache.core.target import Target
 from hashcache.service.reporter import Reporter
 from hashcache.service.statistics import booked, count
 
@@ -122,7 +121,7 @@ class Telemetry:
             else {
                 "webhook": letter.id,
                 "request": letter.request,
-                "origin": str(Target.parse(letter.url).origin),
+                "origin": "/".join(letter.url.split("/")[:3]),
                 "sha256": letter.sha256[:12],
                 "tries": letter.tries,
             }

@@ -22,7 +22,7 @@ import msgspec
 from hashcache import __version__
 from hashcache.core.content import Kind
 from hashcache.core.entry import EPOCH, Instant
-from hashcache.core.errors import ProviderError
+from hashcache.core.errors import ProviderError, WebhookRefused
 from hashcache.core.letter import Letter
 from hashcache.core.outcome import Outcome
 from hashcache.core.signature import signatures
@@ -107,7 +107,10 @@ class Delivery:
 
     async def attempt(self, letter: Letter) -> Tried:
         """Try to deliver *letter*, if there is something to say."""
-        target = Target.parse(letter.url)
+        try:
+            target = Target.parse(letter.url)
+        except WebhookRefused:  # the rules of an earlier release took it
+            return Tried(letter, Posted(None, "not-allowed"))
         if not self.allows(target):
             return Tried(letter, Posted(None, "not-allowed"))
         outcome: Outcome | None = None

@@ -219,10 +219,10 @@ class Webhooks:
     async def _keep_promises(self) -> None:
         """Hold on to letters whose analyses are still under way."""
         now = self._now()
-        for name in list(self._promised):
-            held = self._mine[name]
-            if held.until - now > self._hold / _MILLISECOND / 2:
-                continue
+        for held in [self._mine[name] for name in self._promised]:
+            name = held.letter.id
+            if name not in self._promised or held.until - now > self._hold / _MILLISECOND / 2:
+                continue  # it has ended meanwhile, or there is time
             until = _after(now, self._hold)
             with suppress(StoreUnavailable):
                 if not await self._outbox.defer(held.kept, self._holder, until):

@@ -52,13 +52,15 @@ class Message:
 class Mailbox:
     """
     `async with Mailbox() as box: ...`; *url* takes messages. *then*: what the next ones are answered with, raw; all
-    others get 204. *tls*: what it proves itself with. It may be stopped, and started again at the same port.
+    others get 204. *tls*: what it proves itself with; *host*: the loopback address at which it listens. It may be
+    stopped, and started again at the same port.
     """
 
     tls: ssl.SSLContext | None = None
     messages: list[Message] = field(default_factory=list)
     then: deque[bytes] = field(default_factory=deque)
     port: int = 0
+    host: str = "127.0.0.1"
     accepted: int = 0
     _server: asyncio.Server | None = None
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -67,7 +69,7 @@ class Mailbox:
     @property
     def origin(self) -> str:
         """Its origin."""
-        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -87,7 +89,7 @@ class Mailbox:
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

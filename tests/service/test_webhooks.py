@@ -98,21 +98,19 @@ class Office:
 
 
 class Away(MemoryOutbox):
-    """An outbox that may be *away*; then a verb that changes something may have done so all the same."""
+    """An outbox that may be *away*, or answer that what is put is *lost*; it is put all the same."""
 
-    away = False
+    away = lost = False
 
     async def put(self, letter: Sealed, holder: str, *, hold: timedelta, bounds: Bounds) -> None:
         await super().put(letter, holder, hold=hold, bounds=bounds)
-        self._fail()
+        if self.away or self.lost:
+            raise StoreUnavailable("away")
 
     async def drop(self, letter: str) -> bool:
-        self._fail()
-        return await super().drop(letter)
-
-    def _fail(self) -> None:
         if self.away:
             raise StoreUnavailable("away")
+        return await super().drop(letter)
 
 
 @pytest.fixture
@@ -245,13 +243,18 @@ async def test_a_lost_drop_sends_twice_under_one_id(box: Mailbox, clock: HandClo
 
 
 async def test_what_cannot_be_put_down_is_not_promised(box: Mailbox, clock: HandClock, words: Words) -> None:
-    """The store goes away in the middle: whoever asked hears so."""
+    """The store goes away in the middle: whoever asked hears so; and what it had kept is taken back, if that can be."""
     outbox = Away(clock)
     office = Office(box, outbox, clock, words)
     outbox.away = True
     with pytest.raises(StoreUnavailable):
         await office.promise(box)
     assert not office.webhooks._mine
+    outbox.away, outbox.lost = False, True
+    outbox._lying.clear()
+    with pytest.raises(StoreUnavailable):
+        await office.promise(box)
+    assert not outbox._lying
 
 
 async def test_a_slow_receiver_does_not_hold_up_others(box: Mailbox, office: Office) -> None:
