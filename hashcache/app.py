@@ -1,8 +1,8 @@
 """
 Settings in, ASGI application out: composes everything, opens it, and closes it in order.
 
-Order at the end: no new work, flights land within the grace, sweeps stop, providers close, counters are flushed,
-the store closes.
+Order at the end: no new work, flights land within the grace, webhooks are left to others, sweeps stop, providers
+close, counters are flushed, the store closes.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from hashcache.api.analyses import AnalysisPages
 from hashcache.api.arrival import Pace
 from hashcache.api.connection import Connection
 from hashcache.api.health import HealthPages
+from hashcache.api.hooks import HookWriter
 from hashcache.api.intake import Limits
 from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
 from hashcache.api.providers import ProviderPages
 from hashcache.api.spend import SpendPages
-from hashcache.core.content import Kind
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.spend import added
 from hashcache.engine.cache import Cache
@@ -47,12 +47,14 @@ from hashcache.service.callers import Callers
 from hashcache.service.cashier import Cashier
 from hashcache.service.epochs import Epochs
 from hashcache.service.jobs import Jobs
+from hashcache.service.posting import webhooks
 from hashcache.service.reanalysis import Reanalysis
 from hashcache.service.reporter import Reporter, Sources
 from hashcache.service.routing import Routing
 from hashcache.service.spend import StorePrice
 from hashcache.service.spending import Till
 from hashcache.service.statistics import Figures, counter_of, with_money
+from hashcache.service.webhooks import Webhooks
 from hashcache.settings import Settings, is_loopback
 from hashcache.telemetry import Telemetry
 
@@ -128,6 +130,7 @@ class _House:
             flush=self._reporter.flush,
         )
         self._jobs: Jobs | None = None
+        self._webhooks: Webhooks | None = None
         self._stopped: float | None = None
 
     def app(self) -> ASGIApp:
@@ -140,15 +143,16 @@ class _House:
         till = Till(
             self._cashier, self._reporter.process.name, self.store.now, self._telemetry, most=settings.max_entry
         )
-        analyses = Analyses(self._cache, self._invalidations, self._routing, _lives(settings), till)
-        self._jobs = Jobs(analyses, self._cache, self._telemetry)
+        analyses = Analyses(self._cache, self._invalidations, self._routing, Lives.of(settings), till)
+        self._webhooks = webhooks(settings, self.store, analyses, HookWriter(), self._telemetry)
+        self._jobs = Jobs(analyses, self._cache, self._telemetry, self._webhooks)
         limits = _limits(settings)
         reanalysis = Reanalysis(self._cache, self._routing, monotonic=monotonic)
         providers = ProviderPages(
             self._routing, self._epochs, reanalysis, self.store, self.store.accounts, access, limits, self._telemetry
         )
         table = routes.table(
-            AnalysisPages(analyses, self._jobs, access, limits, self._telemetry),
+            AnalysisPages(analyses, self._jobs, access, limits, self._telemetry, self._webhooks),
             AdminPages(self.store, self._invalidations, self._figures, access, limits, self._telemetry),
             MinutesPage(self.store.ledger, access),
             SpendPages(
@@ -192,6 +196,8 @@ class _House:
         self._reporter.start()
         self._cashier.start()
         await self._invalidations.resume()
+        if self._webhooks is not None:
+            self._webhooks.start()
         try:
             yield
         finally:
@@ -245,6 +251,8 @@ class _House:
             log.warning("purchases.cancelled", count=late)
         if self._jobs is not None:
             await self._jobs.close()
+        if self._webhooks is not None:
+            await self._webhooks.close()
         await self._invalidations.close()
         for provider in self._routing.everyone():
             await provider.close()
@@ -267,20 +275,6 @@ def _hear_of_the_end(stop: Callable[[], None]) -> None:
                 before(number, frame)
 
         signal.signal(one, hear)
-
-
-def _lives(settings: Settings) -> Lives:
-    media, text = settings.media_ttl, settings.text_ttl
-    short, long = settings.provider_timeout, settings.video_timeout
-    if settings.generic is not None and settings.generic.timeout is not None:
-        short, long = max(short, settings.generic.timeout), max(long, settings.generic.timeout)
-    slack = timedelta(seconds=5)
-    return Lives(
-        ttl={Kind.IMAGE: media, Kind.VIDEO: media, Kind.TEXT: text},
-        deadlines={Kind.IMAGE: short + slack, Kind.VIDEO: long + slack, Kind.TEXT: short + slack},
-        lease=settings.lease,
-        most=settings.max_entry,
-    )
 
 
 def _limits(settings: Settings) -> Limits:

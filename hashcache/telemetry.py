@@ -16,6 +16,7 @@ import structlog
 
 from hashcache.core.barrier import Selector
 from hashcache.core.content import Content
+from hashcache.core.letter import Letter
 from hashcache.core.money import MicroDollars, decimal
 from hashcache.core.outcome import Outcome
 from hashcache.service.reporter import Reporter
@@ -28,7 +29,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
 
 class Telemetry:
-    """Counts with *reporter* and writes the log; a `ports.Observer`."""
+    """Counts with *reporter* and writes the log; a `ports.Observer` and `ports.WebhookObserver`."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -109,6 +110,23 @@ class Telemetry:
             log.info("store.available")
         else:
             log.warning("store.away", reason=reason)
+
+    def webhook(self, event: str, letter: Letter | None, *, status: int | None, why: str) -> None:
+        """A webhook was sent, failed, or was given up. Of its URL only the origin is told: the rest may be a secret."""
+        self._reporter.add({f"webhooks.{event}": 1})
+        level = log.info if event == "sent" else log.warning
+        told = (
+            {}
+            if letter is None
+            else {
+                "webhook": letter.id,
+                "request": letter.request,
+                "origin": "/".join(letter.url.split("/")[:3]),
+                "sha256": letter.sha256[:12],
+                "tries": letter.tries,
+            }
+        )
+        level(f"webhook.{event}", status=status, reason=why or None, **told)
 
 
 def _short(path: str) -> str | None:

@@ -23,7 +23,8 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError
 from hashcache.core.key import Names
 from hashcache.core.secret import Secret, Unsigned
-from hashcache.ports import Accounts, Channel, Ledger, Process, Provider, Rules, Store
+from hashcache.ports import Accounts, Channel, Ledger, Outbox, Postman, Process, Provider, Rules, Store
+from hashcache.postman import HttpPostman
 from hashcache.providers.access import Access
 from hashcache.providers.aiornot import AiOrNotProvider
 from hashcache.providers.generic import GenericProvider
@@ -52,7 +53,7 @@ _ON_REDIS = {
 
 
 class Shared(Store, Protocol):
-    """A store with its channel, its ledger and its accounts: what the processes of a fleet share."""
+    """A store with its channel, ledger, accounts and outbox: what the processes of a fleet share."""
 
     @property
     def channel(self) -> Channel:
@@ -69,6 +70,11 @@ class Shared(Store, Protocol):
         """Their money."""
         ...
 
+    @property
+    def outbox(self) -> Outbox:
+        """What they have promised to send."""
+        ...
+
 
 def token() -> str:
     """A name that nobody guesses."""
@@ -81,7 +87,8 @@ def process(role: str, version: str) -> Process:
     return Process(token()[:8], socket.gethostname()[:64], os.getpid(), role, version, started=now, seen=now)
 
 
-def _nonce() -> bytes:
+def nonce() -> bytes:
+    """What is used once, with one key."""
     return secrets.token_bytes(12)  # 96 bits, as NIST SP 800-38D recommends for AES-GCM
 
 
@@ -114,7 +121,7 @@ def store(settings: Settings) -> Shared:
     envelope = Envelope(
         tuple(map(Secret.derive, settings.secrets)),
         most=settings.max_entry,
-        nonce=_nonce if settings.encrypt else None,
+        nonce=nonce if settings.encrypt else None,
         unsigned=Unsigned(settings.unsigned_until, clock) if settings.unsigned_until is not None else None,
     )
     url = settings.store
@@ -145,6 +152,11 @@ def providers(settings: Settings) -> Mapping[Kind, list[Provider]]:
     return {
         kind: [_provider(name, settings, made, tls) for name in names] for kind, names in settings.providers.items()
     }
+
+
+def postman() -> Postman:
+    """Who carries webhooks."""
+    return HttpPostman(trusted)
 
 
 def rules(settings: Settings) -> Rules:

@@ -66,6 +66,7 @@ def test_every_attribute_has_the_type_that_it_declares() -> None:
         "HASHCACHE_SECRET": "new-0123456789abcdef,old-0123456789abcdef,unsigned@2026-12-01",
         "HASHCACHE_API_KEYS": f"shop:acme:user:{DIGEST}",
         "HASHCACHE_ADMIN_TOKEN": "t0k3n-0123456789abcdef",
+        "HASHCACHE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     }
     settings = load(environ)
     for name, declared in typing.get_type_hints(Settings).items():
@@ -818,3 +819,91 @@ def test_any_value_is_read_or_refused(knob, text: str) -> None:
     """A setting of any text gives Settings or a SettingsError, nothing else."""
     with contextlib.suppress(SettingsError):
         load({knob.name: text})
+
+
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+HOOKS = {"HASHCACHE_WEBHOOK_ORIGINS": "https://hooks.example.com", "HASHCACHE_WEBHOOK_SECRET": WEBHOOK_SECRET}
+
+
+def test_webhooks_are_off_by_default() -> None:
+    """Nobody is told anything unless the operator says where."""
+    settings = load({})
+    assert (settings.webhook_origins, settings.webhook_secrets) == ((), ())
+    assert (settings.webhook_waiting, settings.webhook_tenant_waiting) == (10_000, 1_000)
+    assert load({"HASHCACHE_WEBHOOK_SECRET": WEBHOOK_SECRET}).webhook_origins == ()
+
+
+def test_where_webhooks_may_go() -> None:
+    """Whole origins, in any case, each once; http for this machine alone."""
+    text = "https://Hooks.example.com, https://hooks.example.com:443/,http://127.0.0.1:9000, https://[2606:4700::1]"
+    settings = load(HOOKS | {"HASHCACHE_WEBHOOK_ORIGINS": text})
+    assert [str(origin) for origin in settings.webhook_origins] == [
+        "https://hooks.example.com",
+        "http://127.0.0.1:9000",
+        "https://[2606:4700::1]",
+    ]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(
+            "*",
+            "https://*",
+            "https://*.example.com",
+            "hooks.example.com",
+            "http://hooks.example.com",
+            "https://a.com/x",
+        ),
+        *(
+            "https://a.com?",
+            "https://a.com/?x",
+            "https://u@a.com",
+            "https://a.com#",
+            "https://a.com,",
+            "https://a.com:0",
+        ),
+        *(
+            "https://10.0.0.1",
+            "https://169.254.169.254",
+            "https://[fd00::1]",
+            "https://[::ffff:127.0.0.1]",
+            "http://0.0.0.0",
+        ),
+    ],
+)
+def test_where_webhooks_may_not_go(origin: str) -> None:
+    """Neither wildcards nor paths, nor addresses of a private network."""
+    assert "HASHCACHE_WEBHOOK_ORIGINS must" in refusal(**HOOKS | {"HASHCACHE_WEBHOOK_ORIGINS": origin})
+
+
+def test_secrets_of_webhooks() -> None:
+    """As Standard Webhooks writes them; two, parted by a blank, both sign."""
+    other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+    settings = load(HOOKS | {"HASHCACHE_WEBHOOK_SECRET": f"{WEBHOOK_SECRET}  {other}"})
+    assert [len(secret) for secret in settings.webhook_secrets] == [24, 24]
+    assert WEBHOOK_SECRET[6:] not in repr(settings)
+    assert repr(settings.webhook_secrets[0]) not in repr(settings)
+    short, long, same = "whsec_" + "MfKQ9r8G" * 3, "whsec_" + "MfKQ9r8GKYqr" * 8, f"{other} {other}"
+    for secret in (
+        "secret",
+        other[6:],
+        short[:-1],
+        "whsec_",
+        short[:-2],
+        long,
+        "whsec_" + "A" * 32,
+        same,
+        "whsec_!!!!",
+    ):
+        said = refusal(**HOOKS | {"HASHCACHE_WEBHOOK_SECRET": secret})
+        assert "HASHCACHE_WEBHOOK_SECRET must" in said
+        assert len(secret) < 8 or secret not in said
+
+
+def test_webhooks_need_a_secret_and_a_store() -> None:
+    """What is missing is named, with an example."""
+    said = refusal(HASHCACHE_WEBHOOK_ORIGINS="https://hooks.example.com")
+    assert said.startswith("HASHCACHE_WEBHOOK_SECRET is missing")
+    assert "whsec_" in said
+    assert "HASHCACHE_STORE is off" in refusal(**HOOKS, HASHCACHE_STORE="off")

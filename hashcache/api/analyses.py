@@ -16,18 +16,21 @@ from starlette.responses import Response
 
 from hashcache.api.access import Access
 from hashcache.api.declared import check, declared_sha256
+from hashcache.api.hooks import hook_of
 from hashcache.api.intake import Limits
 from hashcache.api.lookup import read_digests, told
-from hashcache.api.problems import Problem
+from hashcache.api.problems import Problem, unknown
 from hashcache.api.rendering import answer, json_response, pending
 from hashcache.api.uploads import Upload, raw_kinds, receive
 from hashcache.core.content import Content, Kind
 from hashcache.core.digest import parse_sha256
+from hashcache.core.letter import Hook
 from hashcache.core.outcome import Outcome
 from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
 from hashcache.service.jobs import Jobs
+from hashcache.service.webhooks import Webhooks
 
 _MOST_TAGS = 8
 _TAG = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
@@ -37,7 +40,8 @@ _TAG = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 class Wishes:
     """
     What the client asks of the cache (RFC 9111 section 5.2.1, and X-Force-Refresh). *leave*: it prefers to come back
-    for the answer (RFC 7240 section 4.1). *tags*: what is bought for this client alone can be invalidated by them.
+    for the answer (RFC 7240 section 4.1); *hook* tells it then. *tags*: what is bought for this client alone can be
+    invalidated by them.
     """
 
     refresh: bool
@@ -45,14 +49,16 @@ class Wishes:
     only_cached: bool
     leave: bool
     tags: tuple[str, ...] = ()
+    hook: Hook | None = None
 
     @classmethod
-    def of(cls, request: Request) -> Wishes:
+    def of(cls, request: Request, webhooks: Webhooks | None) -> Wishes:
         """
-        As *request* says.
+        As *request* says; *webhooks*: who delivers them, None: nobody.
 
         Raises:
-            Problem: `malformed`: X-Force-Refresh is neither true nor false, or X-Cache-Tags no list of tags.
+            Problem: `malformed`: X-Force-Refresh is neither true nor false, or X-Cache-Tags no list of tags; and as
+                `hook_of`.
         """
         directives = {
             one.strip().lower() for value in request.headers.getlist("cache-control") for one in value.split(",")
@@ -65,24 +71,35 @@ class Wishes:
         forced = request.headers.get("x-force-refresh", "false").strip().lower()
         if forced not in {"true", "false", "1", "0"}:
             raise Problem("malformed", "X-Force-Refresh is either true or false.")
+        keep, leave = "no-store" not in directives, "respond-async" in preferences
         return cls(
             refresh=forced in {"true", "1"} or "no-cache" in directives,
-            keep="no-store" not in directives,
+            keep=keep,
             only_cached="only-if-cached" in directives,
-            leave="respond-async" in preferences,
+            leave=leave,
             tags=_tags(request.headers.getlist("x-cache-tags")),
+            hook=hook_of(request, webhooks, leave=leave, keep=keep),
         )
 
 
 class AnalysisPages:
     """`/api/analyze` and `/api/analyses/{sha256}`."""
 
-    def __init__(self, analyses: Analyses, jobs: Jobs, access: Access, limits: Limits, observer: Observer) -> None:
+    def __init__(
+        self,
+        analyses: Analyses,
+        jobs: Jobs,
+        access: Access,
+        limits: Limits,
+        observer: Observer,
+        webhooks: Webhooks | None = None,
+    ) -> None:
         self._analyses = analyses
         self._jobs = jobs
         self._access = access
         self._limits = limits
         self._observer = observer
+        self._webhooks = webhooks
 
     async def analyze(self, request: Request) -> Response:
         """`POST /api/analyze`."""
@@ -96,7 +113,7 @@ class AnalysisPages:
         """The answer to an upload; *named*: the digest that its raw body must have."""
         began = monotonic()
         caller = self._access.caller(request)
-        wishes = Wishes.of(request)
+        wishes = Wishes.of(request, self._webhooks)
         kinds = raw_kinds(request, self._limits)
         if kinds is None and named is not None:
             raise Problem("unsupported-media-type", "Send the bytes themselves: a form and JSON are POSTed.")
@@ -115,7 +132,7 @@ class AnalysisPages:
             raise
         outcome = await self._outcome(upload, caller, wishes)
         if outcome is None:
-            return pending(upload.content.digest.hex, applied=True)
+            return pending(upload.content.digest.hex, applied=True, webhook=wishes.hook.id if wishes.hook else None)
         timings = {"receive": upload.received, "hash": upload.hashed, "lookup": outcome.looked}
         if not outcome.cached:
             timings["provider"] = outcome.bought
@@ -144,7 +161,9 @@ class AnalysisPages:
                 raise Problem("not-cached", "Ask again without only-if-cached to have it analysed.")
             return found.outcome
         if wishes.leave and wishes.keep:  # what is not kept, nobody could come back for
-            return await self._jobs.start(content, body, caller, refresh=wishes.refresh, tags=wishes.tags)
+            return await self._jobs.start(
+                content, body, caller, refresh=wishes.refresh, tags=wishes.tags, hook=wishes.hook
+            )
         return await self._analyses.analyse(
             content, body, caller, refresh=wishes.refresh, keep=wishes.keep, tags=wishes.tags
         )
@@ -168,7 +187,7 @@ class AnalysisPages:
         if found.outcome is None:
             if found.pending:
                 return pending(sha256)
-            raise Problem("not-found", "No analysis of this content is known to you; upload it to /api/analyze.")
+            raise unknown()
         self._observer.answered(found.outcome, None, milliseconds=(monotonic() - began) * 1000)
         return answer(
             found.outcome,

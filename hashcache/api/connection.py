@@ -57,6 +57,7 @@ class Connection:
         asked = headers.get("x-request-id", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else self._new_id()
         scope["app"] = self  # tells the router to raise what it refuses: all problems are written in one place
+        scope["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
         exchange = _Exchange(scope, headers, receive, send, request_id)

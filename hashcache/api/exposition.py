@@ -38,6 +38,7 @@ _COUNTERS = (
     ("saved", "hashcache_saved_microdollars", "provider", "Saved, in millionths of a US dollar."),
     ("wasted", "hashcache_wasted_microdollars", "provider", "Possibly billed without an answer, in millionths."),
     ("commands", "hashcache_store_commands", None, "Commands sent to the store, a script counted as one."),
+    ("webhooks", "hashcache_webhooks", "event", "Webhooks by what came of a try: sent, failed, given up."),
     ("notices", "hashcache_notices", "direction", "Notices on the channel between processes."),
 )
 #: Gauges of a process: metric, what one unit of the gauge is in the metric's, what it means.

@@ -38,6 +38,7 @@ KINDS = {
         Kind("no-file", 400, "No content in the request"),
         Kind("unknown-field", 400, "A field that this request does not know"),
         Kind("bad-digest", 400, "Not a SHA-256 digest"),
+        Kind("bad-webhook", 400, "This webhook cannot be sent"),
         Kind("unauthorized", 401, "Who are you?"),
         Kind("forbidden", 403, "Not allowed"),
         Kind("not-found", 404, "Not found"),
@@ -53,6 +54,7 @@ KINDS = {
         Kind("bad-text", 422, "The text has no bytes in UTF-8"),
         Kind("vendor-limit", 422, "The provider does not take this content"),
         Kind("budget-spent", 429, "The budget is spent"),
+        Kind("webhooks-waiting", 429, "Too many of your webhooks wait to be delivered"),
         Kind("headers-too-large", 431, "The request's headers are too large"),
         Kind("internal", 500, "A fault of ours"),
         Kind("provider-invalid", 502, "The provider gave no usable answer"),
@@ -63,6 +65,7 @@ KINDS = {
         Kind("outcome-unknown", 503, "An earlier call for this content may have been paid"),
         Kind("spool-full", 503, "No room for this upload"),
         Kind("store-unavailable", 503, "The store does not answer"),
+        Kind("outbox-full", 503, "Too many webhooks wait to be delivered"),
         Kind("shutting-down", 503, "This server is shutting down"),
         Kind("not-cached", 504, "Nothing is cached for this content"),
         Kind("provider-timeout", 504, "The provider did not answer in time"),
@@ -91,6 +94,11 @@ class Problem(Exception):
 
     def response(self, request_id: str | None) -> Response:
         """As it goes out."""
+        headers = {**self.headers, "Cache-Control": "no-store"}
+        return Response(self.document(request_id), self.kind.status, headers, MEDIA_TYPE)
+
+    def document(self, request_id: str | None) -> bytes:
+        """As JSON, about the request of this id."""
         kind = self.kind
         body = {
             "type": self.type,
@@ -100,9 +108,7 @@ class Problem(Exception):
             "instance": request_id,
             **self.members,
         }
-        return Response(
-            msgspec.json.encode(body), kind.status, {**self.headers, "Cache-Control": "no-store"}, MEDIA_TYPE
-        )
+        return msgspec.json.encode(body)
 
 
 _SLUGS: tuple[tuple[type[Exception], str], ...] = (
@@ -113,6 +119,8 @@ _SLUGS: tuple[tuple[type[Exception], str], ...] = (
     (errors.PatternError, "malformed"),
     (errors.SpoolFull, "spool-full"),
     (errors.Stopping, "shutting-down"),
+    (errors.WebhookRefused, "bad-webhook"),
+    (errors.OutboxFull, "outbox-full"),
     (errors.StoreUnavailable, "store-unavailable"),
     (errors.ProviderRejected, "vendor-limit"),
     (errors.ProviderInvalid, "provider-invalid"),
@@ -128,6 +136,8 @@ _RETRY_SOON = {
     "spool-full": 5,
     "shutting-down": 5,
     "store-unavailable": 5,
+    "outbox-full": 60,
+    "webhooks-waiting": 60,
     "provider-denied": 60,
     "provider-throttled": 5,
 }
@@ -146,6 +156,8 @@ def of(error: Exception) -> Problem:
     slug = next((slug for kind, slug in _SLUGS if isinstance(error, kind)), None)
     if slug is None:
         return Problem("internal", "The fault is logged under this request's id. Trying again is safe.")
+    if isinstance(error, errors.OutboxFull) and error.tenant is not None:
+        slug = "webhooks-waiting"
     members: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, errors.ContentTooLarge):
@@ -158,6 +170,11 @@ def of(error: Exception) -> Problem:
         members["retry_after"] = seconds
         headers["Retry-After"] = str(seconds)
     return Problem(slug, _sentence(str(error)), members, headers)
+
+
+def unknown() -> Problem:
+    """Nothing is known of a content, or nothing that this caller may know."""
+    return Problem("not-found", "No analysis of this content is known to you; upload it to /api/analyze.")
 
 
 def _of_http(error: HTTPException) -> Problem:

@@ -33,7 +33,7 @@ def answer(
 
     *timings* in milliseconds become Server-Timing.
     """
-    body = _body(outcome)
+    body = document(outcome)
     headers = {**PRIVATE, **_cache_headers(outcome)}
     headers["Server-Timing"] = ", ".join(f"{name};dur={duration:.2f}" for name, duration in timings.items())
     if tag:
@@ -43,15 +43,21 @@ def answer(
     return Response(body, 200, headers, JSON)
 
 
-def pending(sha256: str, *, applied: bool = False) -> Response:
-    """The 202 of an analysis that is under way; *applied*: because the client prefers not to wait (RFC 7240)."""
+def pending(sha256: str, *, applied: bool = False, webhook: str | None = None) -> Response:
+    """
+    The 202 of an analysis that is under way; *applied*: because the client prefers not to wait (RFC 7240). *webhook*:
+    the id of the one that will tell what came of it.
+    """
     headers = {**PRIVATE, "Retry-After": "1"}
     if applied:
         headers |= {"Location": f"/api/analyses/{sha256}", "Preference-Applied": "respond-async"}
+    if webhook is not None:
+        headers["X-Webhook-Id"] = webhook
     return Response(msgspec.json.encode({"success": True, "status": "pending", "sha256": sha256}), 202, headers, JSON)
 
 
-def _body(outcome: Outcome) -> bytes:
+def document(outcome: Outcome) -> bytes:
+    """The body of that answer."""
     entry = outcome.entry
     start = msgspec.json.encode(
         {"success": True, "cached": outcome.cached, "kind": entry.label.kind, "sha256": entry.key.name}

@@ -18,6 +18,8 @@ Rule 3: no message holds a secret, a body or a stack; each may be shown to the c
     ├── StoreUnavailable            the store did not answer (in time); never fails a purchase
     ├── SpoolFull                   no room for the bytes of an upload
     ├── Stopping                    this process ends and takes no new work
+    ├── WebhookRefused              a webhook that cannot be sent: its URL, or there are none here
+    ├── OutboxFull                  too many webhooks wait to be delivered
     └── ProviderError               the paid (or embedded) analysis gave no answer
         ├── ProviderRejected        the vendor's own limit or rule: this content will never do
         ├── ProviderInvalid         it answered, but not with an answer
@@ -95,6 +97,18 @@ class SpoolFull(HashcacheError):
 
 class Stopping(HashcacheError):
     """This process is about to end: what would have to be bought is left to another one."""
+
+
+class WebhookRefused(HashcacheError):
+    """A webhook is asked for that must not or cannot be sent."""
+
+
+class OutboxFull(HashcacheError):
+    """So many webhooks wait to be delivered, of *tenant* alone (None: in all), that no more is promised."""
+
+    def __init__(self, message: str, *, tenant: str | None) -> None:
+        super().__init__(message)
+        self.tenant = tenant
 
 
 class ProviderError(HashcacheError):

@@ -117,6 +117,10 @@ class Names:
         self.accounts = f"{self.prefix}books:accounts:{{{self.counters}}}"
         self.money = f"{self.prefix}books:money:{{{self.counters}}}"
 
+        # Letters that wait to be sent have a slot of their own.
+        self.outbox = f"{self.prefix}books:outbox"
+        self.due = f"{self.prefix}books:due:{{{self.outbox}}}"
+
     def days(self, month: str) -> str:
         """Where the lines of money of the days of a *month* lie, such as `2026-11`."""
         return f"{self.prefix}books:days:{{{self.counters}}}:{month}"

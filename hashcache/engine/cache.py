@@ -44,13 +44,15 @@ from hashcache.ports import Channel, Slot, Store
 class Found:
     """
     What lies under some keys: the outcome of the first fresh one; else the *failure* remembered of one, if any;
-    *pending*: whether one is being bought. *causes*: why there is none, as the store says of each key.
+    *pending*: whether one is being bought. *causes*: why there is none, as the store says of each key. *away*: the
+    store did not answer, so that nothing found means nothing.
     """
 
     outcome: Outcome | None
     pending: bool
     failure: LoadFailed | None = None
     causes: Mapping[Key, Cause] = field(default_factory=dict)
+    away: bool = False
 
 
 class Cache:
@@ -116,7 +118,7 @@ class Cache:
         except StoreUnavailable as away:
             self.view.lost(away)
             kept = (self._near(key, began) for key in keys)
-            return Found(next((one for one in kept if one is not None), None), pending)
+            return Found(next((one for one in kept if one is not None), None), pending, away=True)
         return self._found(keys, reading.slots, reading.barrier, began, generation, pending=pending)
 
     async def look_all(self, groups: Sequence[Sequence[Key]]) -> list[Found]:
@@ -133,7 +135,7 @@ class Cache:
             self.view.lost(away)
             kept = [[self._near(key, began) for key in keys] for keys in groups]
             nearest = [next((one for one in group if one is not None), None) for group in kept]
-            return [Found(one, pending) for one, pending in zip(nearest, under_way, strict=True)]
+            return [Found(one, pending, away=True) for one, pending in zip(nearest, under_way, strict=True)]
         slots = iter(reading.slots)
         return [
             self._found(keys, tuple(islice(slots, len(keys))), reading.barrier, began, generation, pending=pending)

@@ -20,7 +20,9 @@ from hashcache.ports.accounts import (
 )
 from hashcache.ports.channel import Channel, Traffic
 from hashcache.ports.ledger import Batch, Ledger, Minute, Process
-from hashcache.ports.observer import Observer
+from hashcache.ports.observer import Observer, WebhookObserver
+from hashcache.ports.outbox import Bounds, Full, Outbox, Sealed, Taken
+from hashcache.ports.postman import Posted, Postman
 from hashcache.ports.provider import Answer, Body, Estimate, Pending, Provider, Terms
 from hashcache.ports.store import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, Store, StoreHealth
 
@@ -33,28 +35,36 @@ __all__ = [
     "Batch",
     "Bid",
     "Body",
+    "Bounds",
     "Breaker",
     "Channel",
     "Claim",
     "Day",
     "Estimate",
+    "Full",
     "Granted",
     "Health",
     "Ledger",
     "Minute",
     "Observer",
+    "Outbox",
     "Page",
     "Pending",
+    "Posted",
+    "Postman",
     "Process",
     "Provider",
     "Reading",
     "Reason",
     "Refused",
     "Rules",
+    "Sealed",
     "Settlement",
     "Slot",
     "Store",
     "StoreHealth",
+    "Taken",
     "Terms",
     "Traffic",
+    "WebhookObserver",
 ]

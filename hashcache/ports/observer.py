@@ -6,6 +6,7 @@ from typing import Protocol
 
 from hashcache.core.barrier import Selector
 from hashcache.core.content import Content
+from hashcache.core.letter import Letter
 from hashcache.core.money import MicroDollars
 from hashcache.core.outcome import Outcome
 
@@ -47,4 +48,15 @@ class Observer(Protocol):
 
     def store(self, *, available: bool, reason: str) -> None:
         """The store went away or came back."""
+        ...
+
+
+class WebhookObserver(Protocol):
+    """Who is told what became of webhooks. Must not raise and must not wait."""
+
+    def webhook(self, event: str, letter: Letter | None, *, status: int | None, why: str) -> None:
+        """
+        *event*: `sent`, `failed` (it is tried again) or `given_up`. The receiver's *status*, None: none came, because
+        of *why*, a word. *letter* None: it cannot be read.
+        """
         ...

@@ -5,7 +5,8 @@ Rule 1: the analysis is the job: there is no record of a job while it is under w
         whoever is told to come back is told when that claim is there, on whichever process he then asks.
 Rule 2: a failure of whatever class is remembered for ten minutes, under a key of its own: look-ups find it, uploads
         do not, so a new one buys again. While the store is away nothing is remembered.
-Rule 3: what ends at once is told at once.
+Rule 3: what ends at once is told at once, and by no webhook.
+Rule 4: a webhook is promised before anything is bought, and told of its job's end by whatever way that comes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from time import monotonic
 from hashcache.core.content import Content
 from hashcache.core.entry import Label
 from hashcache.core.errors import HashcacheError, ProviderError
+from hashcache.core.letter import Hook
 from hashcache.core.outcome import Outcome
 from hashcache.core.policy import Policy, Remembered
 from hashcache.engine.cache import Cache
@@ -28,6 +30,7 @@ from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
 from hashcache.service.failures import JOB_KINDS, remember_job
 from hashcache.service.routing import failed_job
+from hashcache.service.webhooks import Webhooks
 
 _TEN_MINUTES = timedelta(minutes=10)
 _POLICY = Policy(
@@ -38,25 +41,42 @@ _AT_MOST = 0.5
 
 
 class Jobs:
-    """Jobs over *analyses*; *cache* remembers how they failed, *observer* hears how they ended."""
+    """
+    Jobs over *analyses*; *cache* remembers how they failed, *observer* hears how they ended, and by *webhooks*, if
+    there are any, whoever wants to.
+    """
 
-    def __init__(self, analyses: Analyses, cache: Cache, observer: Observer) -> None:
+    def __init__(self, analyses: Analyses, cache: Cache, observer: Observer, webhooks: Webhooks | None = None) -> None:
         self._analyses = analyses
         self._cache = cache
         self._observer = observer
+        self._webhooks = webhooks
         self._running: set[asyncio.Task[Outcome]] = set()
 
     async def start(
-        self, content: Content, body: Body, caller: Caller, *, refresh: bool = False, tags: tuple[str, ...] = ()
+        self,
+        content: Content,
+        body: Body,
+        caller: Caller,
+        *,
+        refresh: bool = False,
+        tags: tuple[str, ...] = (),
+        hook: Hook | None = None,
     ) -> Outcome | None:
         """
         Begin to analyse *content*; whoever calls is rid of *body*. The outcome, if it is there at once; None: it is
-        under way, as a look-up in any process shows, and goes on by itself.
+        under way, as a look-up in any process shows, and goes on by itself; then *hook* will tell what came of it.
 
         Raises:
-            As `Analyses.analyse`: it failed at once.
+            As `Analyses.analyse`: it failed at once. As `Webhooks.promise`: nothing was begun.
         """
-        job = _Job(content, caller)
+        job = _Job(content, caller, hook)
+        try:
+            if self._webhooks is not None and hook is not None:
+                await self._webhooks.promise(hook, content, caller)
+        except BaseException:
+            await body.close()
+            raise
         analysing = self._analyses.analyse(content, body, caller, refresh=refresh, tags=tags, begun=job.begun.set)
         task = asyncio.create_task(self._run(job, analysing), name="job")
         self._running.add(task)
@@ -67,6 +87,8 @@ class Jobs:
         finally:
             under_way.cancel()
             job.left = not task.done()
+        if self._webhooks is not None and hook is not None and not job.left:
+            await self._webhooks.forgo(hook)
         return None if job.left else task.result()
 
     async def close(self) -> None:
@@ -79,12 +101,17 @@ class Jobs:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _run(self, job: _Job, analysing: Coroutine[None, None, Outcome]) -> Outcome:
+        failure: ProviderError | None = None
         try:
             outcome = await analysing
         except ProviderError as error:
+            failure = error
             if job.left:
                 await self._remember(error, job)
             raise
+        finally:
+            if self._webhooks is not None and job.hook is not None and job.left:
+                self._webhooks.ended(job.hook, failure)
         if job.left:
             self._observer.answered(outcome, job.content, milliseconds=(monotonic() - job.began) * 1000)
         return outcome
@@ -106,9 +133,10 @@ class Jobs:
 class _Job:
     """One job. *left*: its client was told to come back, or went away."""
 
-    def __init__(self, content: Content, caller: Caller) -> None:
+    def __init__(self, content: Content, caller: Caller, hook: Hook | None) -> None:
         self.content = content
         self.caller = caller
+        self.hook = hook
         self.began = monotonic()
         self.begun = asyncio.Event()
         self.left = False

@@ -13,6 +13,7 @@ from datetime import timedelta
 from hashcache.settings import addresses, budgets, credentials, shapes
 from hashcache.settings.knob import Knob
 from hashcache.settings.vendors import KNOWN, VENDORS
+from hashcache.settings.webhooks import WEBHOOKS
 
 _INSTANT = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
@@ -176,4 +177,4 @@ SERVER = (
 )  # fmt: skip
 
 #: Every knob, in the order of docs/settings.md.
-KNOBS: tuple[Knob, ...] = STORE + PROVIDERS + VENDORS + BUDGETS + LIMITS + SERVER
+KNOBS: tuple[Knob, ...] = STORE + PROVIDERS + VENDORS + BUDGETS + LIMITS + WEBHOOKS + SERVER

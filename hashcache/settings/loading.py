@@ -23,6 +23,7 @@ from hashcache.settings.knobs import KNOBS, STORE
 from hashcache.settings.model import Settings
 from hashcache.settings.providing import PROVIDING, chains, check_providers, generic_of, vendors_of
 from hashcache.settings.shapes import Malformed
+from hashcache.settings.webhooks import check_webhooks
 
 #: Kubernetes injects the first two for a Service called hashcache; the others are the tests' and the command line's.
 FOREIGN = ("HASHCACHE_SERVICE_", "HASHCACHE_PORT", "HASHCACHE_TEST_")
@@ -59,6 +60,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     store, store_from = _store(values)
     plain = {name: value for name, value in values.items() if "." not in name}
     plain["api_keys"] = plain["api_keys"] or ()
+    plain["webhook_origins"] = plain["webhook_origins"] or ()
+    plain["webhook_secrets"] = plain["webhook_secrets"] or ()
     signing = values["seal.signing"] or Signing()
     plain |= {"secrets": signing.secrets, "unsigned_until": signing.unsigned_until}
     return Settings(
@@ -137,6 +140,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], Mapping[str, 
     (("seal.", "encrypt"), _check_encrypt),
     (("provider.", *PROVIDING), check_providers),
     (("max_upload", "upload_budget"), _check_upload),
+    (("webhook_", "store.url"), check_webhooks),
 )
 
 

@@ -20,6 +20,7 @@ from hashcache.core.content import Kind
 from hashcache.core.entry import Instant
 from hashcache.core.errors import SettingsError
 from hashcache.core.money import FREE, MicroDollars
+from hashcache.core.target import Origin
 from hashcache.settings.credentials import ApiKey
 
 #: The provider that costs nothing, and what a kind gets when nobody chose.
@@ -74,7 +75,7 @@ class Settings:
     *secrets*: the newest first; it signs. *unsigned_until*: before that, entries without a signature are accepted
     beside signed ones; None: they are not. *providers*: of each kind, in order of fallback, never empty. *vendors*:
     the accounts that are complete, by name. *epochs*: by provider, those that are not 0. *unknown_outcome*: `buy` or
-    `fail`. *redis_commands_price*: of 100,000 commands.
+    `fail`. *redis_commands_price*: of 100,000 commands. *webhook_origins*: where they may go; empty: there are none.
     """
 
     environment: str
@@ -110,6 +111,10 @@ class Settings:
     spool_dir: str | None
     lease: timedelta
     grace: timedelta
+    webhook_origins: tuple[Origin, ...]
+    webhook_secrets: tuple[bytes, ...] = field(repr=False)
+    webhook_waiting: int
+    webhook_tenant_waiting: int
     host: str | None
     port: int
     workers: int

@@ -10,6 +10,7 @@ import pytest
 from hashcache.settings import KNOBS, Knob, load, read_env_file
 from hashcache.settings.knobs import BUDGETS, LIMITS, PROVIDERS, SERVER, STORE
 from hashcache.settings.vendors import VENDORS
+from hashcache.settings.webhooks import WEBHOOKS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 SECTIONS = {
@@ -18,6 +19,7 @@ SECTIONS = {
     "Vendors": VENDORS,
     "Budgets": BUDGETS,
     "Limits": LIMITS,
+    "Webhooks": WEBHOOKS,
     "Server and callers": SERVER,
 }
 

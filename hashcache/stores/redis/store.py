@@ -28,6 +28,7 @@ from hashcache.stores.redis.accounts import RedisAccounts
 from hashcache.stores.redis.books import Books, decode
 from hashcache.stores.redis.clock import ServerClock
 from hashcache.stores.redis.ledger import RedisLedger
+from hashcache.stores.redis.outbox import RedisOutbox
 from hashcache.stores.redis.reach import Reach, Terms, reach_server
 from hashcache.stores.redis.scripts import Call, Script
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
@@ -46,8 +47,8 @@ _FORGET = Script.load("forget")
 class RedisStore:
     """
     Store on the server that *url* names (`redis://`, or `rediss://` with verified certificates), or on the master that
-    sentinels name (`redis+sentinel://`, `rediss+sentinel://`), with its Channel, Ledger and Accounts as *channel*,
-    *ledger* and *accounts*.
+    sentinels name (`redis+sentinel://`, `rediss+sentinel://`), with its Channel, Ledger, Accounts and Outbox as
+    *channel*, *ledger*, *accounts* and *outbox*.
 
     *connections*: the most that this process opens, beside the channel's one. *deadline*: how long a verb of a
     request may take, in all; *patience*: opening a connection, and the verbs of administration. *ca_file*: the
@@ -88,6 +89,7 @@ class RedisStore:
         self._books = Books(self._server, self._lasting, names, patience)
         self.ledger = RedisLedger(self._server, names, self._clock, patience)
         self.accounts = RedisAccounts(self._server, names, self._clock, deadline=deadline, patience=patience)
+        self.outbox = RedisOutbox(self._server, self._lasting, names, self._clock, patience=patience)
 
     def _reach(self, url: str, ca_file: str | None, terms: Terms) -> Reach:
         """What *url* leads to."""

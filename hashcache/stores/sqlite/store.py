@@ -28,6 +28,7 @@ from hashcache.stores.sqlite.accounts import SqliteAccounts
 from hashcache.stores.sqlite.books import Books, decode
 from hashcache.stores.sqlite.channel import SqliteChannel
 from hashcache.stores.sqlite.ledger import SqliteLedger
+from hashcache.stores.sqlite.outbox import SqliteOutbox
 from hashcache.stores.sqlite.transactions import Transactions
 
 #: How many expired rows of a table one commit removes at most.
@@ -41,10 +42,10 @@ _LAST = "\U0010ffff"
 
 class SqliteStore:
     """
-    Store in the file at *path*, which is made when it is absent, with its Channel, Ledger and Accounts as *channel*,
-    *ledger* and *accounts*. *clock* gives milliseconds since 1970; all processes that share the file share the
-    machine's. *monotonic*, in seconds, one for all processes too, *poll*, how often it looks for notices, and *pace*
-    are the channel's.
+    Store in the file at *path*, which is made when it is absent, with its Channel, Ledger, Accounts and Outbox as
+    *channel*, *ledger*, *accounts* and *outbox*. *clock* gives milliseconds since 1970; all processes that share the
+    file share the machine's. *monotonic*, in seconds, one for all processes too, *poll*, how often it looks for
+    notices, and *pace* are the channel's.
 
     Other than the port says, `open` raises SettingsError when the file cannot be used: a start must fail with a
     clear line rather than buy every answer again.
@@ -71,6 +72,7 @@ class SqliteStore:
         self.channel = SqliteChannel(self._file, names, now=self.now, monotonic=monotonic, poll=poll, pace=pace)
         self.ledger = SqliteLedger(self._file, names, clock)
         self.accounts = SqliteAccounts(self._file, names, clock)
+        self.outbox = SqliteOutbox(self._file, names, clock)
 
     @property
     def keeps(self) -> bool:
@@ -283,6 +285,6 @@ class SqliteStore:
 
 
 def _drop_expired(file: sqlite3.Connection, now: int) -> None:
-    for table, column in (("entries", "expires"), ("claims", "until"), ("tombstones", "until")):
+    for table, column in (("entries", "expires"), ("claims", "until"), ("tombstones", "until"), ("outbox", "expires")):
         sql = f"DELETE FROM {table} WHERE name IN (SELECT name FROM {table} WHERE {column} <= ? LIMIT {_BATCH})"  # noqa: S608 - words of ours
         file.execute(sql, (now,))
