@@ -288,7 +288,7 @@ def _limits(settings: Settings) -> Limits:
         upload=settings.max_upload,
         text=settings.max_text,
         pace=Pace(idle=settings.upload_idle.total_seconds(), rate=settings.upload_rate),
-        room=Room(settings.upload_budget),
+        room=Room(settings.upload_budget // settings.workers, chance=wiring.chance),
         spool=settings.spool_dir,
         known=LRUCache(_KNOWN_DIGESTS),
     )
