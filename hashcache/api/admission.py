@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hashcache.api.trimming import Trimming
 from hashcache.core.errors import SpoolFull
 
 #: What an upload of unknown size takes at a time.
@@ -24,10 +25,14 @@ SOONEST, LATEST = 2.0, 10.0
 
 
 class Room:
-    """Room for *most* bytes, of which each share takes *least* at least; *chance* gives numbers in [0, 1)."""
+    """
+    Room for *most* bytes, of which each share takes *least* at least; *chance* gives numbers in [0, 1). *trimming* is
+    told when all of it is free, and when it is not any more.
+    """
 
-    def __init__(self, most: int, *, chance: Callable[[], float]) -> None:
-        self._free = most
+    def __init__(self, most: int, *, chance: Callable[[], float], trimming: Trimming | None = None) -> None:
+        self._most = self._free = self._low = most
+        self._trimming = trimming
         self.least = min(LEAST, most)
         self._chance = chance
 
@@ -45,11 +50,17 @@ class Room:
         if size > self._free:
             again = SOONEST + (LATEST - SOONEST) * self._chance()
             raise SpoolFull("too many uploads are under way", retry_after=again)
+        if self._trimming is not None and self._free == self._most:
+            self._trimming.begun()
         self._free -= size
+        self._low = min(self._low, self._free)
 
     def give(self, size: int) -> None:
         """Give *size* bytes back."""
         self._free += size
+        if self._trimming is not None and size and self._free == self._most:
+            self._trimming.ended(self._most - self._low)
+            self._low = self._most
 
 
 class Share:
