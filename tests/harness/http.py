@@ -75,14 +75,14 @@ class Wire:
     _read: bytearray = field(default_factory=bytearray)
 
     @classmethod
-    async def open(cls, url: str) -> Self:
-        """A connection to the server at *url*."""
+    async def open(cls, url: str, *, within: float = SECONDS) -> Self:
+        """A connection to the server at *url*; TimeoutError when there is none *within* so many seconds."""
         parts = urlsplit(url)
         connection = socket.socket()
         connection.settimeout(0)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(within):
                 await asyncio.get_running_loop().sock_connect(connection, (parts.hostname, parts.port))
         except BaseException:
             connection.close()

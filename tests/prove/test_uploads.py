@@ -9,6 +9,7 @@ from statistics import quantiles
 
 import pytest
 
+from hashcache.api.admission import LEAST
 from tests.harness.fleet import Fleet
 from tests.harness.flood import Contents, Flood, checked, open_files
 from tests.harness.http import Answer, exchange, request
@@ -21,6 +22,7 @@ WORKERS = 2
 #: Beside the budget: two processes of Python with the libraries, near memory, and what connections buffer.
 BESIDE = 150 * MB
 LET_IN = 500 * MB
+SMALL_ROOM = 32 * MB
 #: How long a client here waits for anything, in seconds.
 PATIENCE = 90
 PROVIDER_SECONDS = 30
@@ -93,9 +95,11 @@ async def test_memory_and_disk_stay_within_the_budget(
             f"sent by who was refused without having asked: {sent(one.sent for one in refused if not one.asked)}"
         )
         assert service.spooled() == 0
-    assert all((one.sent, one.answer.interim) == (0, []) for one in refused if one.asked)
+    if not in_chunks:  # who does not say how much he brings may be let in, and sent away later
+        assert all((one.sent, one.answer.interim) == (0, []) for one in refused if one.asked)
+        assert len(admitted) >= LET_IN // size - WORKERS
+    assert admitted
     assert vendor.ledger.calls == len(admitted) + bool(refused)
-    assert LET_IN // size - WORKERS <= len(admitted) or in_chunks
     assert len(admitted) <= LET_IN // size
     assert found.peak <= LET_IN + BESIDE
 
@@ -110,16 +114,18 @@ def sent(sizes: Iterable[int]) -> str:
 async def test_row_45_ten_thousand_small_uploads(figures: Callable[[str], None], tmp_path: Path) -> None:
     """
     10,000 uploads of 600 bytes at one time (or as many as the hard limit on open files allows), with room for some
-    1,500: let in, or sent away before the body; nobody is lost, and 99 of 100 of those who were let in are answered
-    within the time that a purchase may take.
+    500, each of which takes 64 KiB: let in, or sent away before the body; nobody is lost, and 99 of 100 of those who
+    were let in are answered within the time that a purchase may take.
     """
     vendor = ScriptedVendor(ok())
     with open_files(11_000) as most:
         contents = Contents(min(10_000, most - 1_000), 600)
-        async with vendor, Fleet(tmp_path, vendor.url, [settings(100 * MB)]) as fleet:
+        # A store that takes as many answers a second as come: what is proved here is who comes to it.
+        small = {**settings(SMALL_ROOM), "HASHCACHE_MAX_UPLOAD": "1MB", "HASHCACHE_STORE": "memory://"}
+        async with vendor, Fleet(tmp_path, vendor.url, [small]) as fleet:
             (service,) = fleet.services
             with footprint(service) as found:
-                endings = await Flood(service, contents, patience=PATIENCE).run()
+                endings = await Flood(service, contents, patience=PATIENCE, blind=10).run()
             admitted, refused = await checked(
                 endings, contents, lambda sha256: vendor.ledger.by_digest[sha256], sending(service, contents)
             )
@@ -129,8 +135,8 @@ async def test_row_45_ten_thousand_small_uploads(figures: Callable[[str], None],
         f"of {contents.count}: {len(admitted)} let in, {len(refused)} sent away; p99 of those let in "
         f"{slowest:.1f} s; before {found.before / MB:.0f} MB, highest {found.peak / MB:.0f}"
     )
-    assert asked
+    assert len(asked) >= 0.9 * contents.count - SMALL_ROOM // LEAST
     assert not any(answer.interim for answer in asked)
     assert vendor.ledger.calls == len(admitted) + 1
     assert slowest < PROVIDER_SECONDS + SLACK_SECONDS
-    assert found.peak <= 100 * MB + BESIDE
+    assert found.peak <= SMALL_ROOM + BESIDE
