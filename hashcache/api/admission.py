@@ -62,6 +62,11 @@ class Room:
             self._trimming.ended(self._most - self._low)
             self._low = self._most
 
+    def spooled(self) -> None:
+        """The bytes of a large upload have left memory for a file. Called in a thread."""
+        if self._trimming is not None:
+            self._trimming.moved()
+
 
 class Share:
     """What one upload takes of a room."""
@@ -95,6 +100,10 @@ class Share:
         if needed < self._size:
             self._room.give(self._size - needed)
             self._size = needed
+
+    def spooled(self) -> None:
+        """Its bytes lie in a file now, and no more in memory. Called in a thread."""
+        self._room.spooled()
 
     def close(self) -> None:
         """Give everything back. Safe to call twice."""

@@ -210,6 +210,7 @@ class Intake:
         self._hasher.eager(self._held)
         self._write(self._held)
         self._held, self._held_size = [], 0
+        self._share.spooled()
 
     async def _flush(self) -> None:
         batch, self._held, self._held_size = self._held, [], 0
