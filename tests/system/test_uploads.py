@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.harness.contents import photo
 from tests.harness.flood import Contents, Flood, checked
-from tests.harness.http import exchange, request
-from tests.harness.service import until
+from tests.harness.http import Wire, exchange, request
+from tests.harness.service import Service, until
 from tests.harness.vendor import ScriptedVendor, gate, ok
 from tests.system.conftest import Services
 
@@ -33,7 +35,7 @@ async def test_row_45_more_uploads_than_room(
     service = await services.start("--workers", str(WORKERS), **paid, **limits)
     contents = Contents(60, SIZE)
 
-    endings = await Flood(service, contents, patience=30, in_chunks=in_chunks).run()
+    endings = await Flood(service, contents, patience=30, in_chunks=in_chunks, blind=10).run()
 
     admitted, refused = await checked(
         endings,
@@ -44,6 +46,24 @@ async def test_row_45_more_uploads_than_room(
     assert 1 <= sum(one.asked for one in admitted) <= BUDGET // SIZE
     assert all((one.sent, one.answer.interim) == (0, []) for one in refused if one.asked)
     assert vendor.ledger.calls == len(admitted) + 1
+
+
+async def test_row_45_each_process_has_its_part(tmp_path: Path, paid: dict[str, str]) -> None:
+    """One of two processes, under another server, lets in half of what the budget holds; then room comes back."""
+    limits = {"HASHCACHE_UPLOAD_BUDGET": str(BUDGET), "HASHCACHE_MAX_UPLOAD": "2MB", "WEB_CONCURRENCY": str(WORKERS)}
+    head = request("POST", PAGE, b"", Content_Length=SIZE, Expect="100-continue")
+    (tmp_path / "one").mkdir()
+    async with Service(tmp_path / "one", {**paid, **limits}, server="granian") as service, AsyncExitStack() as stack:
+
+        async def let_in() -> bool:
+            wire = await stack.enter_async_context(await Wire.open(service.url))
+            await wire.send(head)
+            return await wire.goes_on()
+
+        told = [await let_in() for _ in range(8)]
+        await stack.aclose()
+        assert told == [True] * (BUDGET // WORKERS // SIZE) + [False] * 3
+        await until(let_in, what="there is room again")
 
 
 async def test_memory_is_given_back(services: Services, vendor: ScriptedVendor, paid: dict[str, str]) -> None:
