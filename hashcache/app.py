@@ -35,6 +35,7 @@ from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
 from hashcache.api.providers import ProviderPages
 from hashcache.api.spend import SpendPages
+from hashcache.api.trimming import Trimming, malloc_trim
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.spend import added
 from hashcache.engine.cache import Cache
@@ -282,7 +283,7 @@ def _limits(settings: Settings) -> Limits:
         upload=settings.max_upload,
         text=settings.max_text,
         pace=Pace(idle=settings.upload_idle.total_seconds(), rate=settings.upload_rate),
-        room=Room(settings.upload_budget),
+        room=Room(settings.upload_budget // settings.workers, chance=wiring.chance, trimming=Trimming(malloc_trim)),
         spool=settings.spool_dir,
         known=LRUCache(_KNOWN_DIGESTS),
     )

@@ -726,6 +726,17 @@ def test_an_upload_that_is_allowed_fits_the_budget() -> None:
     assert load({"HASHCACHE_UPLOAD_BUDGET": "1MB", "HASHCACHE_MAX_UPLOAD": "1MB"}).upload_budget == 10**6
 
 
+def test_an_upload_that_is_allowed_fits_the_part_of_one_process() -> None:
+    """What is given is divided, and refused when a part is too small; what is not given grows with the processes."""
+    refused = refusal(HASHCACHE_UPLOAD_BUDGET="1GB", WEB_CONCURRENCY="6")
+    assert "HASHCACHE_MAX_UPLOAD (200000000 bytes)" in refused
+    assert "WEB_CONCURRENCY makes 6" in refused
+    assert load({"HASHCACHE_UPLOAD_BUDGET": "1GB", "WEB_CONCURRENCY": "5"}).upload_budget == 10**9
+    assert load({"WEB_CONCURRENCY": "5"}).upload_budget == 10**9
+    assert load({"WEB_CONCURRENCY": "8"}).upload_budget == 8 * 200 * 10**6
+    assert load({"HASHCACHE_MAX_UPLOAD": "3GB"}).upload_budget == 3 * 10**9
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"])
 def test_loopback(host: str) -> None:
     """Only this machine reaches it: a paid provider without keys is fine there."""

@@ -63,17 +63,22 @@ async def pieces(request: Request, pace: Pace) -> AsyncIterator[bytes]:
 
 async def whole(request: Request, pace: Pace, *, most: int, share: Share) -> bytes:
     """
-    The whole body of *request*, of at most *most* bytes, held in *share*, which the caller closes.
+    The whole body of *request*, of at most *most* bytes, held in *share*, which the caller closes. Where there is no
+    room for what it announces, nothing of it is read.
 
     Raises:
         ContentTooLarge: it is longer. SpoolFull: there is no room for it. And what `pieces` raises.
     """
+    length = request.headers.get("content-length")
+    if length is not None and int(length) > most:
+        raise _too_long(most)
+    share.announce(int(length) if length is not None else None, most=most)
     held = bytearray()
     async for piece in pieces(request, pace):
         held += piece
         if len(held) > most:
-            raise ContentTooLarge(f"this body may have {most} bytes", limit=most)
-        share.reach(len(held))
+            raise _too_long(most)
+        share.reach(len(held), most=most)
     return bytes(held)
 
 
@@ -99,6 +104,10 @@ def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _refuse_constant(text: str) -> object:
     raise ValueError(f"{text} is not JSON")
+
+
+def _too_long(most: int) -> ContentTooLarge:
+    return ContentTooLarge(f"this body may have {most} bytes", limit=most)
 
 
 def _stalled(pace: Pace) -> Problem:

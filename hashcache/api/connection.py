@@ -6,6 +6,7 @@ Rule 1: a request whose end or address is ambiguous is refused: both Content-Len
         3.2, 6.1 and 6.3, RFC 6585).
 Rule 2: whoever is answered before his body was read is told `Connection: close`: some servers would take the next
         request for the rest of the body. A little is drained, so that a client who still writes can read the answer.
+        A small body that has come along, or does in a moment, is read first, and the connection stays.
 Rule 3: every answer carries the request's id; whatever nobody caught becomes a problem, logged once.
 """
 
@@ -27,6 +28,9 @@ from hashcache.ports import Observer
 MOST_HEADERS = 16 * 1024
 DRAIN_BYTES = 1_000_000
 DRAIN_SECONDS = 1.0
+#: A body of at most so many bytes, that has arrived within so many seconds, costs less than another connection.
+SMALL_BYTES = 64 * 1024
+SMALL_SECONDS = 0.05
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _GIVEN_UP = "It took longer than this server could wait. What was bought may be kept: ask again."
 # ASGI says "1.0"; granian says "1".
@@ -114,7 +118,9 @@ class _Exchange:
         self._send = send
         self._request_id = request_id
         self._started = False
-        self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        length = headers.get("content-length")
+        self._unread = (length or "0") != "0" or "transfer-encoding" in headers
+        self._small = length is None or (length.isdigit() and int(length) <= SMALL_BYTES)
         self._asking = headers.get("expect", "").lower() == "100-continue"
         self._close = False
 
@@ -128,11 +134,13 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._started = True
+            await self._read_a_small_one()
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"
             if self._unread:
                 self._close = True
+            if self._close:
                 headers["Connection"] = "close"
         elif self._close and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
@@ -151,13 +159,22 @@ class _Exchange:
 
         Who asked before he uploads (RFC 9110 section 10.1.1) has sent nothing, and must not be told to go on.
         """
-        if self._asking:
-            return
-        left, until = DRAIN_BYTES, monotonic() + DRAIN_SECONDS
+        if not self._asking:
+            await self._read_on(DRAIN_BYTES, DRAIN_SECONDS)
+
+    async def _read_a_small_one(self) -> None:
+        if self._unread and self._small and not self._asking:
+            await self._read_on(SMALL_BYTES, SMALL_SECONDS)
+
+    async def _read_on(self, most: int, seconds: float) -> None:
+        """Read what is left of the body, of at most about *most* bytes, for so many *seconds*."""
+        until = monotonic() + seconds
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while left > 0 and self._unread and monotonic() < until:
+            async with asyncio.timeout(seconds):
+                while most > 0 and self._unread and monotonic() < until:
                     message = await self.receive()
-                    left -= len(message.get("body", b""))
+                    most -= len(message.get("body", b""))
+                    # Nobody is there, or (granian) the framing is broken: in neither case does a request follow.
+                    self._close = self._close or message["type"] == "http.disconnect"
         except TimeoutError:
             return

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import IO
 
-from hashcache.api.admission import Room
+from hashcache.api.admission import Room, Share
 from hashcache.api.arrival import Pace
 from hashcache.api.bodies import MemoryBody, SpooledBody
 from hashcache.core.content import HEAD, Content, Kind, Utf8, sniff
@@ -53,10 +53,17 @@ class Intake:
 
     *declared*: the kind that the client insists on: text for a text, image or video for "no text, please".
     *expected*: the number of bytes that were announced, if any. *tenant*: whose uploads may teach us digests.
+    *share*: room that was taken for it already.
     """
 
     def __init__(
-        self, limits: Limits, *, tenant: str, declared: Kind | None = None, expected: int | None = None
+        self,
+        limits: Limits,
+        *,
+        tenant: str,
+        declared: Kind | None = None,
+        expected: int | None = None,
+        share: Share | None = None,
     ) -> None:
         self._limits = limits
         self._tenant = tenant
@@ -71,10 +78,11 @@ class Intake:
         self._size = 0
         self._file: IO[bytes] | None = None
         self._hashing = 0.0
-        self._share = limits.room.share()
+        self._share = share or limits.room.share()
         if expected is not None and expected > self._most:
             raise self._too_large()
-        self._share.reach(expected or 0)
+        if share is None:
+            self._share.announce(expected, most=self._most)
         self._spool_at_once = expected is not None and expected > IN_MEMORY
 
     @property
@@ -95,7 +103,7 @@ class Intake:
         self._size += len(chunk)
         if self._size > self._most:
             raise self._too_large()
-        self._share.reach(self._size)
+        self._share.reach(self._size, most=self._most)
         self._tell(chunk)
         if self._file is None and (self._spool_at_once or self._held_size + len(chunk) > IN_MEMORY):
             await asyncio.to_thread(self._open_spool)
@@ -130,6 +138,7 @@ class Intake:
             digest = await self._named()
             body = MemoryBody(self._held, self._share)
             self._held = []
+        self._share.settle(self._size)
         self._share = self._limits.room.share()
         return Content(kind, media_type, digest, name), body
 
@@ -201,6 +210,7 @@ class Intake:
         self._hasher.eager(self._held)
         self._write(self._held)
         self._held, self._held_size = [], 0
+        self._share.spooled()
 
     async def _flush(self) -> None:
         batch, self._held, self._held_size = self._held, [], 0

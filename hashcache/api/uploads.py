@@ -72,12 +72,7 @@ async def receive(request: Request, limits: Limits, *, tenant: str) -> Upload:
     body = pieces(request, limits.pace)
     name: str | None = None
     if media_type == "multipart/form-data":
-        expected = _length(request)
-
-        def open_intake(kind: Kind | None) -> Intake:
-            return Intake(limits, tenant=tenant, declared=kind, expected=_inside(expected, kind))
-
-        intake, name = await read_form(request.headers["content-type"], body, open_intake)
+        intake, name = await _form(request, body, limits, tenant)
     elif media_type == "application/json":
         intake = await _text_of_json(request, limits, tenant)
     else:
@@ -155,6 +150,22 @@ async def _pour(body: AsyncIterator[bytes], intake: Intake) -> None:
             await intake.feed(piece)
     except BaseException:
         await intake.close()
+        raise
+
+
+async def _form(request: Request, body: AsyncIterator[bytes], limits: Limits, tenant: str) -> tuple[Intake, str | None]:
+    """The content in a form, and its file's name. Room is taken for the whole form, before its part is known."""
+    expected = _length(request)
+    share = limits.room.share()
+
+    def open_intake(kind: Kind | None) -> Intake:
+        return Intake(limits, tenant=tenant, declared=kind, expected=_inside(expected, kind), share=share)
+
+    try:
+        share.announce(expected, most=limits.upload)
+        return await read_form(request.headers["content-type"], body, open_intake)
+    except BaseException:
+        share.close()
         raise
 
 

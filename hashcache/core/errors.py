@@ -92,7 +92,11 @@ class StoreUnavailable(HashcacheError):
 
 
 class SpoolFull(HashcacheError):
-    """There is no room to keep the bytes of this upload."""
+    """There is no room to keep the bytes of this upload. *retry_after*: seconds, where that is known."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Stopping(HashcacheError):

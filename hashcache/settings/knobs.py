@@ -146,7 +146,8 @@ LIMITS = (
     Knob("HASHCACHE_MAX_TEXT", "max_text", shapes.size(most=10**9),
          "The largest text.", "200KB", "1MB"),
     Knob("HASHCACHE_UPLOAD_BUDGET", "upload_budget", shapes.size(),
-         "The bytes of all uploads that one process holds at a time, in memory and on disk.", "4GB", "1GB"),
+         "The bytes of all uploads held at a time, in memory and on disk; each of `WEB_CONCURRENCY` processes has an "
+         "equal part. Unset: 1GB, or room for a largest upload in each process where that is more.", "4GB", "1GB"),
     Knob("HASHCACHE_UPLOAD_IDLE", "upload_idle", shapes.duration(least=_INSTANT, most=_HOUR),
          "An upload of which nothing arrives for so long is given up.", "30s", "10s"),
     Knob("HASHCACHE_UPLOAD_RATE", "upload_rate", shapes.size(least=0, most=10**9),

@@ -57,6 +57,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     ]
     if problems:
         raise SettingsError("\n".join(problems))
+    values["upload_budget"] = _upload_budget(values, given)
     store, store_from = _store(values)
     plain = {name: value for name, value in values.items() if "." not in name}
     plain["api_keys"] = plain["api_keys"] or ()
@@ -126,12 +127,21 @@ def _check_encrypt(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]
     return [f"HASHCACHE_SECRET is missing, but {why}; for example HASHCACHE_SECRET={example}"]
 
 
-def _check_upload(values: Mapping[str, Any], _: Mapping[str, str]) -> list[str]:
-    """An upload that the limit allows must fit the budget, or "try again later" would be a lie."""
-    most, budget = values["max_upload"], values["upload_budget"]
-    if most <= budget:
+def _check_upload(values: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:
+    """An upload that the limit allows must fit a process's part, or "try again later" would be a lie."""
+    most, budget, workers = values["max_upload"], _upload_budget(values, given), values["workers"]
+    if most <= budget // workers:
         return []
-    return [f"HASHCACHE_MAX_UPLOAD ({most} bytes) must not be more than HASHCACHE_UPLOAD_BUDGET ({budget} bytes)"]
+    part = f"HASHCACHE_UPLOAD_BUDGET ({budget} bytes)"
+    if workers > 1:
+        part = f"each process's part of {part}, of which WEB_CONCURRENCY makes {workers}"
+    return [f"HASHCACHE_MAX_UPLOAD ({most} bytes) must not be more than {part}"]
+
+
+def _upload_budget(values: Mapping[str, Any], given: Mapping[str, str]) -> int:
+    """The budget that was given; else at least so much that a largest upload fits each process's part."""
+    budget: int = values["upload_budget"]
+    return budget if "upload_budget" in given else max(budget, values["max_upload"] * values["workers"])
 
 
 #: What each value alone does not show: (the beginnings of the values that a check needs, the check).
@@ -139,7 +149,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Any], Mapping[str, 
     (("store.", "redis_ca"), _check_store),
     (("seal.", "encrypt"), _check_encrypt),
     (("provider.", *PROVIDING), check_providers),
-    (("max_upload", "upload_budget"), _check_upload),
+    (("max_upload", "upload_budget", "workers"), _check_upload),
     (("webhook_", "store.url"), check_webhooks),
 )
 

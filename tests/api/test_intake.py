@@ -22,7 +22,7 @@ from tests.harness.contents import clip, photo, text
 def limits(spool: Path | None = None, *, room: int = 100_000_000) -> Limits:
     """Limits of 50 MB, and of 1 MB for a text."""
     folder = str(spool) if spool is not None else None
-    return Limits(50_000_000, 1_000_000, Pace(10, 1000), Room(room), folder, {})
+    return Limits(50_000_000, 1_000_000, Pace(10, 1000), Room(room, chance=lambda: 0.5), folder, {})
 
 
 async def take_in(pieces: list[bytes], given: Limits, **more: Kind | int | None) -> tuple[Content, Body]:
@@ -122,16 +122,18 @@ async def test_room_comes_back(
 
 async def test_room_is_taken_by_the_announced_size() -> None:
     """An upload that says how large it is finds out at once that there is no room; one that does not, as it comes."""
-    given = limits(room=1000)
-    kept, body = await take_in([photo(600)], given)
+    given = limits(room=3_000_000)
+    kept, body = await take_in([photo(1_600_000)], given)
     assert kept.kind is Kind.IMAGE
     with pytest.raises(SpoolFull):
-        Intake(given, tenant="red", expected=401)
+        Intake(given, tenant="red", expected=1_400_001)
     with pytest.raises(SpoolFull):
-        await take_in([photo(300), bytes(101)], given)
-    await take_in([photo(400)], given, expected=400)
-    await body.close()
-    await body.close()
-    given.room.take(600)
+        await take_in([photo(1_000_000), bytes(1)], given)
+    _, other = await take_in([photo(1_400_000)], given, expected=1_400_000)
+    with pytest.raises(SpoolFull):
+        given.room.take(1)
+    for one in (other, body, body):
+        await one.close()
+    given.room.take(3_000_000)
     with pytest.raises(SpoolFull):
         given.room.take(1)

@@ -131,7 +131,8 @@ async def test_foreign_and_unknown_are_the_same(
 ) -> None:
     """
     Unknown, another tenant's, and being bought by another tenant: the same answer but for the digest, and the same
-    commands to the store, for each of lookup, GET and a PUT that asks before it uploads; a known one takes as many.
+    commands to the store, for each of lookup, GET, HEAD and a PUT that asks before it uploads; a known one takes as
+    many.
     """
     more = {"HASHCACHE_STORE": valkey.url, "HASHCACHE_NEAR_BYTES": "0", "HASHCACHE_ENV": f"same-{secrets.token_hex(4)}"}
     environment = settings(market, tmp_path, HASHCACHE_API_KEYS=keyed_entries(), **more)
@@ -152,14 +153,16 @@ async def test_foreign_and_unknown_are_the_same(
             reads.append(_reads(valkey))
             got = await bob.get(f"/api/analyses/{name(content)}")
             reads.append(_reads(valkey))
+            head = await bob.head(f"/api/analyses/{name(content)}")
+            reads.append(_reads(valkey))
             interim = await _asks(service, content, until_told=label != "own")
             reads.append(_reads(valkey))
             commands = [after - before for before, after in pairwise(reads)]
-            told = looked.text.replace(name(content), ""), [*looked.headers], got.status_code, [*got.headers], interim
-            seen[label] = commands, told
+            answers = [(one.status_code, [*one.headers], one.headers["content-length"]) for one in (looked, got, head)]
+            seen[label] = commands, looked.text.replace(name(content), ""), answers, interim
         opened.set()
     assert seen["unknown"] == seen["foreign"] == seen["in flight"]
-    assert seen["unknown"][0] == seen["own"][0] == [1, 1, 1]
+    assert seen["unknown"][0] == seen["own"][0] == [1, 1, 1, 1]
 
 
 def _reads(valkey: Valkey) -> int:

@@ -75,14 +75,14 @@ class Wire:
     _read: bytearray = field(default_factory=bytearray)
 
     @classmethod
-    async def open(cls, url: str) -> Self:
-        """A connection to the server at *url*."""
+    async def open(cls, url: str, *, within: float = SECONDS) -> Self:
+        """A connection to the server at *url*; TimeoutError when there is none *within* so many seconds."""
         parts = urlsplit(url)
         connection = socket.socket()
         connection.settimeout(0)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(within):
                 await asyncio.get_running_loop().sock_connect(connection, (parts.hostname, parts.port))
         except BaseException:
             connection.close()
@@ -95,17 +95,21 @@ class Wire:
     async def __aexit__(self, *_: object) -> None:
         self._socket.close()
 
-    async def send(self, raw: bytes) -> None:
+    async def send(self, raw: bytes, *, within: float = SECONDS) -> None:
         """Send these bytes, all of them."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(within):
             await asyncio.get_running_loop().sock_sendall(self._socket, raw)
 
-    async def pour(self, pieces: Iterable[bytes]) -> int:
-        """Send *pieces* without looking at what comes back, until the server takes no more; how many bytes went out."""
+    async def pour(self, pieces: Iterable[bytes], *, within: float = SECONDS) -> int:
+        """
+        Send *pieces* without looking at what comes back, until the server takes no more; how many bytes went out.
+
+        Each piece has to be taken *within* so many seconds.
+        """
         sent = 0
         with suppress(ConnectionError):
             for piece in pieces:
-                await self.send(piece)
+                await self.send(piece, within=within)
                 sent += len(piece)
         return sent
 
@@ -127,6 +131,16 @@ class Wire:
             status, _ = await self._head()
         assert status < 200, status
         return status
+
+    async def goes_on(self, *, within: float = SECONDS) -> bool:
+        """Whether a 1xx comes next, which is read; an answer that comes instead is left to `answer`."""
+        async with asyncio.timeout(within):
+            while b"\r\n" not in self._read:
+                await self._more()
+            if not self._read.startswith(b"HTTP/1.1 1"):
+                return False
+            await self._head()
+        return True
 
     async def rest(self, *, within: float = SECONDS) -> bytes:
         """What still comes until the server ends the connection; TimeoutError when it does not."""

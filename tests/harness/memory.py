@@ -21,6 +21,7 @@ from tests.harness.media import mp4
 from tests.harness.service import Service
 
 _SAMPLE_SECONDS = 0.01
+_LOOK_SECONDS = 0.05
 _PIECE = 1024 * 1024
 
 
@@ -54,6 +55,48 @@ def watched(service: Service) -> Iterator[Growth]:
     finally:
         over.set()
         thread.join()
+
+
+@dataclass
+class Footprint:
+    """
+    What uploads may take of a machine, in bytes: memory of the processes that serve and their spool files, together.
+
+    A page that several of these processes share counts once in all (PSS). *before*, and the highest *peak* since.
+    """
+
+    before: int
+    peak: int
+
+
+@contextmanager
+def footprint(service: Service) -> Iterator[Footprint]:
+    """Look at it every 50 ms until the end of the block."""
+    found = Footprint(before := held(service), before)
+    over = threading.Event()
+
+    def sample() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            found.peak = max(found.peak, held(service))
+
+    thread = threading.Thread(target=sample, name="footprint of the service")
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+def held(service: Service) -> int:
+    """The present footprint; see `Footprint`."""
+    total = service.spooled()
+    for process in service.workers():
+        try:
+            total += process.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+    return total
 
 
 def _resident(service: Service) -> int:

@@ -160,6 +160,11 @@ class Service:
         started = psutil.Process(self.pid)
         return [started, *started.children(recursive=True)]
 
+    def workers(self) -> list[psutil.Process]:
+        """Those of its processes that serve requests, of several or as the only one."""
+        started, *others = self.processes()
+        return [one for one in others if "--multiprocessing-fork" in one.cmdline()] or [started]
+
     def open_files(self) -> int:
         """How many descriptors its processes hold open."""
         return sum(process.num_fds() for process in self.processes())
