@@ -45,11 +45,12 @@ load: $(VENV)/.run-stamp $(VENV)/load/.stamp ## replay two months of uploads aga
 	done
 
 lock: $(VENV)/lock/.stamp ## compile requirements/*.txt again, keeping versions (make lock UPGRADE=1: the newest ones)
-	@for name in lock run dev load; do \
+	@for name in lock run dev bench load; do \
 	    case $$name in \
 	        lock) from="requirements/lock.in" ;; \
 	        run) from="pyproject.toml requirements/build.in" ;; \
 	        dev) from="pyproject.toml requirements/build.in --group dev --constraint requirements/run.txt" ;; \
+	        bench) from="pyproject.toml requirements/build.in --group bench --constraint requirements/run.txt" ;; \
 	        load) from="--group load" ;; \
 	    esac; \
 	    $(TOOLS)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
