@@ -4,8 +4,8 @@ An open loop: requests that arrive at a fixed rate, whether or not earlier ones 
 Rule 1: a latency counts from the instant at which the request was due, so that a stall is felt by all who came in it.
 Rule 2: it never sleeps: it looks at its sockets and at the clock in turn, on a core of its own.
 
-`python -m loadtests.compare.arrivals PORT RATE SECONDS FILE` sends what is in FILE and prints one line of JSON: how many
-were `answered` with 200, how many were not (`failed`), `p50` and `p99` in milliseconds.
+`python -m loadtests.compare.arrivals PORT RATE SECONDS FILE` sends what is in FILE and prints one line of JSON: how
+many were `answered` with 200, how many were not (`failed`), `p50` and `p99` in milliseconds.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> None:
         loop.run(rate, seconds)
     finally:
         loop.close()
-    told = {"answered": len(loop.latencies), "failed": loop.failed}
+    told: dict[str, float] = {"answered": len(loop.latencies), "failed": loop.failed}
     told |= {name: 1000 * percentile(loop.latencies, share) for name, share in (("p50", 0.5), ("p99", 0.99))}
     print(json.dumps(told))
 

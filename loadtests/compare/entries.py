@@ -26,10 +26,35 @@ from tests.harness.received import Request
 from tests.harness.vendor import ScriptedVendor
 
 _MAKERS = (
-    "adobefirefly bria bytedance dalle deepfloyd emu3 flux gemini gptimage grok hidream hunyuan ideogram imagen inpainting "
-    "kandinsky kling krea leonardo lcm luma midjourney minimax moonvalley nanobanana pika pixart pixverse playground "
-    "qwen recraft reve runway sana seedance seedream sora stablediffusion sdxl stylegan titan veo vqdiffusion wan"
-).split()
+    *(
+        "adobefirefly",
+        "bria",
+        "bytedance",
+        "dalle",
+        "deepfloyd",
+        "emu3",
+        "flux",
+        "gemini",
+        "gptimage",
+        "grok",
+        "hidream",
+    ),
+    *(
+        "hunyuan",
+        "ideogram",
+        "imagen",
+        "inpainting",
+        "kandinsky",
+        "kling",
+        "krea",
+        "leonardo",
+        "lcm",
+        "luma",
+        "minimax",
+    ),
+    *("moonvalley", "nanobanana", "pika", "pixart", "pixverse", "playground", "qwen", "recraft", "reve", "runway"),
+    *("sana", "seedance", "seedream", "sora", "stablediffusion", "sdxl", "stylegan", "titan", "veo", "wan"),
+)
 GENERATORS = [f"{maker}{version}" for maker in _MAKERS for version in ("", "2", "3")][:104]
 _SENTENCE = "Some of the words that a person or a machine may have written about a subject, number {}."
 
@@ -60,8 +85,8 @@ def _bought(house: House, vendor: str, settings: dict[str, str], content: Conten
         answer = line.ask(wire.upload("/api/analyze", content))
     if answer.status != 200:
         raise Wrong(f"{vendor} was not answered: {answer.status} {answer.body[:500]!r}")
-    kept = [key for key in house.redis.scan_iter(f"hashcache:{name}:*{content.sha256}*", count=1000)]
-    (entry,) = [raw for raw in map(_text, kept, [house] * len(kept)) if raw.startswith(b"HC")]
+    kept = house.redis.scan_iter(f"hashcache:{name}:*{content.sha256}*", count=1000)
+    (entry,) = [raw for raw in (_string(house, key) for key in kept) if raw.startswith(b"HC")]
     # The members of an answer come in one order: the payload lies between these two, as it is.
     plain = answer.body.partition(b',"result":')[2].rpartition(b',"cost":')[0]
     if json.loads(plain)["provider"] != vendor or len(plain) <= 1024:
@@ -69,7 +94,7 @@ def _bought(house: House, vendor: str, settings: dict[str, str], content: Conten
     return Size(vendor, len(plain), len(entry))
 
 
-def _text(key: bytes, house: House) -> bytes:
+def _string(house: House, key: bytes) -> bytes:
     return bytes(house.redis.get(key) or b"") if house.redis.type(key) == b"string" else b""
 
 
@@ -78,11 +103,14 @@ async def _sightengine() -> AsyncIterator[tuple[dict[str, str], Content]]:
     chance = random.Random(wire.SEED)
     film = sightengine.film(*(round(chance.random(), 3) for _ in range(60)))
     async with ScriptedVendor(sightengine.answer(film)) as vendor:
-        yield {
-            "SIGHTENGINE_API_USER": sightengine.USER,
-            "SIGHTENGINE_API_SECRET": sightengine.SECRET,
-            "HASHCACHE_SIGHTENGINE_URL": sightengine.base(vendor),
-        }, Content(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(2000), "video/mp4")
+        yield (
+            {
+                "SIGHTENGINE_API_USER": sightengine.USER,
+                "SIGHTENGINE_API_SECRET": sightengine.SECRET,
+                "HASHCACHE_SIGHTENGINE_URL": sightengine.base(vendor),
+            },
+            Content(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(2000), "video/mp4"),
+        )
 
 
 @asynccontextmanager
@@ -153,10 +181,13 @@ async def _reality_defender() -> AsyncIterator[tuple[dict[str, str], Content]]:
     async with reality_defender.RealityDefender() as vendor:
         document = reality_defender.analysed("request-00000001", models=models)
         vendor.then(reality_defender.RESULT, reality_defender.said(document))
-        yield {
-            "REALITY_DEFENDER_API_KEY": reality_defender.KEY,
-            "HASHCACHE_REALITY_DEFENDER_URL": vendor.url,
-        }, wire.content(3000)
+        yield (
+            {
+                "REALITY_DEFENDER_API_KEY": reality_defender.KEY,
+                "HASHCACHE_REALITY_DEFENDER_URL": vendor.url,
+            },
+            wire.content(3000),
+        )
 
 
 _VENDORS: dict[str, Callable[[], Any]] = {

@@ -13,13 +13,14 @@ from loadtests.compare.entries import Size
 @dataclass(frozen=True)
 class Measurement:
     """
-    One burst at one cell: *rate* in requests a second; *per_second* of the server's processor time; *load*: the share
-    of its core that the load generator used; latencies in milliseconds; *commands* that clients sent to Redis, for each
-    request.
+    One burst at one cell: *rate* in requests a second; *per_second* of the server's processor time; *server* and
+    *load*: the share of its core that the server, and the load generator, used; latencies in milliseconds; *commands*
+    that clients sent to Redis for each request, beside those that they send when nobody asks.
     """
 
     rate: float
     per_second: float
+    server: float
     load: float
     p50: float
     p99: float

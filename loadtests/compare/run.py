@@ -12,10 +12,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 
 from loadtests.compare import entries, latencies, wire, wrk
-from loadtests.compare.cells import CONTENDERS, MIDDLE, NAMED, SIZES, Cell, cells, check, prepare
+from loadtests.compare.cells import CONTENDERS, LARGE, MIDDLE, NAMED, SIZES, Cell, cells, check, prepare
 from loadtests.compare.figures import shown
 from loadtests.compare.machine import ROOT, Cores, pinned
 from loadtests.compare.results import Measurement, Results
@@ -23,7 +23,11 @@ from loadtests.compare.running import Server, Wrong, inherited
 from loadtests.compare.servers import House, house, why_no_nginx
 
 WARM = 1
+#: Of the largest uploads few are answered in a second: they get so many times as long.
+LARGER = 2
 MISSES = 12
+#: For how long Redis is watched while nobody is asked, in seconds.
+IDLE = 3
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ def measure(plan: Plan, cores: Cores, results: Results) -> None:
         servers = {one: here.start(one) for one in dict.fromkeys(CONTENDERS[name].server for name in names)}
         for cell in found:
             prepare(cell, here, servers[cell.contender.server].port)
+        here.idle = _idle(here)
         beside = _beside(names)
         progress = Progress(plan.rounds * (len(found) + len(beside)) + ("near" in names))
         for number in range(1, plan.rounds + 1):
@@ -86,20 +91,32 @@ def measure(plan: Plan, cores: Cores, results: Results) -> None:
 
 
 def _cell(cell: Cell, here: House, server: Server, seconds: int) -> Measurement:
-    """Check, warm, measure."""
-    check(cell, server.port)
-    wrk.burst(server.port, cell.raw, seconds=WARM, cores=here.cores)
-    commands, spent = _commands(here), server.seconds()
-    burst = wrk.burst(server.port, cell.raw, seconds=seconds, cores=here.cores)
-    commands, spent = _commands(here) - commands, server.seconds() - spent
-    told = burst.told
-    per_second = told.requests / spent if spent else 0.0
-    return Measurement(told.rate, per_second, burst.used, told.p50, told.p99, commands / told.requests)
+    """Check, warm, measure; measure for longer where nothing was answered in time."""
+    check(cell, server.port, cell.contents[0])
+    file, size = cell.requests(here.folder)
+    wrk.burst(server.port, file, size, seconds=WARM, cores=here.cores)
+    usual = seconds * (LARGER if cell.size == LARGE else 1)
+    for lasting in (usual, 3 * usual, 10 * usual):
+        commands, spent = _commands(here), server.seconds()
+        burst = wrk.burst(server.port, file, size, seconds=lasting, cores=here.cores)
+        commands, spent = _commands(here) - commands, server.seconds() - spent
+        told = burst.told
+        if told.requests and spent:
+            share, cost = spent / told.seconds, (commands - here.idle * told.seconds) / told.requests
+            return Measurement(told.rate, told.requests / spent, share, burst.used, told.p50, told.p99, max(0.0, cost))
+    raise Wrong(f"{cell.contender.shown} at {cell.size} answered nothing in {10 * usual} s")
 
 
 def _commands(here: House) -> int:
     """How many commands the clients that are connected to Redis have sent; what scripts do inside is not counted."""
     return sum(int(client["tot-cmds"]) for client in here.redis.client_list())
+
+
+def _idle(here: House) -> float:
+    """Commands a second that are sent to Redis while nobody is asked: the heartbeats of all who run."""
+    before, began = _commands(here), monotonic()
+    sleep(IDLE)
+    return (_commands(here) - before) / (monotonic() - began)
 
 
 Step = Callable[[House, dict[str, Server], Plan, Results], None]
@@ -118,9 +135,10 @@ def _beside(names: Sequence[str]) -> dict[str, Step]:
 
 def _misses(here: House, servers: dict[str, Server], plan: Plan, results: Results) -> None:
     del plan
-    before = _commands(here)
+    before, began = _commands(here), monotonic()
     direct, through = latencies.added(here.vendor.port, servers["hashcache"].port, pairs=MISSES)
-    results.miss.append((direct, through, (_commands(here) - before) / MISSES))
+    commands = _commands(here) - before - here.idle * (monotonic() - began)
+    results.miss.append((direct, through, commands / MISSES))
 
 
 def _hits(here: House, servers: dict[str, Server], plan: Plan, results: Results) -> None:

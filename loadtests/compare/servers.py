@@ -35,6 +35,7 @@ class House:
         self.folder = folder
         self.cores = cores
         self._started = started
+        self.idle = 0.0  # commands a second to Redis while nobody is asked, as soon as it is known
         self.redis_port = free_port()
         valkey = ValkeyServer(port=self.redis_port, config={"save": "", "appendonly": "no"})
         valkey.start()
@@ -109,7 +110,7 @@ class House:
         self, name: str, words: list[str], settings: Mapping[str, str], port: int, *, core: int | None = None
     ) -> Server:
         command = pinned(self.cores.server if core is None else core, [sys.executable, *words])
-        environment = inherited() | {"PYTHONPATH": str(ROOT)} | settings
+        environment = {**inherited(), "PYTHONPATH": str(ROOT), **settings}
         return self._started.enter_context(running(name, command, environment, self.folder, port=port))
 
 
