@@ -13,6 +13,9 @@ from loadtests.compare.figures import Figure, ratio, shown
 from loadtests.compare.latencies import SOURCES
 from loadtests.compare.results import Results
 
+#: What a quotient of floats may be off by.
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -35,7 +38,7 @@ class Goal:
     def _short(self, measured: float, wanted: float) -> str:
         """How much is missing; empty: nothing."""
         missing = (measured - wanted if self.most else wanted - measured) / wanted
-        return f"{100 * missing:.1f} %" if missing > 0 else ""
+        return f"{shown(100 * missing)} %" if missing > ROUNDING else ""
 
 
 def rows(results: Results) -> list[list[str]]:
