@@ -11,9 +11,11 @@ CANDIDATES := python3.14 python3.13 python3.12 python3.11 python3 python
 UPGRADE :=
 # Which proofs `make prove` runs: all of them, or the folders named.
 PROVE :=
+# What `make bench` is told, such as BENCH=--quick; docs/benchmarks.md lists it.
+BENCH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove check fix load lock clean
+.PHONY: help run test prove check fix load bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -44,12 +46,16 @@ load: $(VENV)/.run-stamp $(VENV)/load/.stamp ## replay two months of uploads aga
 	    $(BIN)/python loadtests/run.py --month $$month --locust "$(CURDIR)/$(VENV)/load/bin/locust" || exit 1; \
 	done
 
+bench: $(VENV)/bench/.stamp ## measure side by side with what one would write instead (needs wrk; make bench BENCH=--quick)
+	@exec $(VENV)/bench/bin/python -m loadtests.compare $(BENCH)
+
 lock: $(VENV)/lock/.stamp ## compile requirements/*.txt again, keeping versions (make lock UPGRADE=1: the newest ones)
-	@for name in lock run dev load; do \
+	@for name in lock run dev bench load; do \
 	    case $$name in \
 	        lock) from="requirements/lock.in" ;; \
 	        run) from="pyproject.toml requirements/build.in" ;; \
 	        dev) from="pyproject.toml requirements/build.in --group dev --constraint requirements/run.txt" ;; \
+	        bench) from="pyproject.toml requirements/build.in --group bench --constraint requirements/run.txt" ;; \
 	        load) from="--group load" ;; \
 	    esac; \
 	    $(TOOLS)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -84,10 +90,16 @@ $(VENV)/.dev-stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/python $(PROJECT)
 	@touch $@ $(VENV)/.run-stamp
 
-# Importing locust patches the standard library, and uv is needed by nothing but `make lock`: each has its own place.
+# Importing locust patches the standard library, FastAPI is what others would use, and uv is needed by nothing but
+# `make lock`: each has its own place.
 $(VENV)/load/.stamp: requirements/load.txt | $(BIN)/python
 	@$(BIN)/python -m venv --clear $(VENV)/load
 	@$(VENV)/load/bin/python $(INSTALL) requirements/load.txt
+	@touch $@
+
+$(VENV)/bench/.stamp: requirements/bench.txt | $(BIN)/python
+	@$(BIN)/python -m venv --clear $(VENV)/bench
+	@$(VENV)/bench/bin/python $(INSTALL) requirements/bench.txt
 	@touch $@
 
 $(VENV)/lock/.stamp: requirements/lock.txt | $(BIN)/python

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = ROOT / "Makefile"
-TARGETS = {"help", "run", "test", "prove", "check", "fix", "load", "lock", "clean"}
+TARGETS = {"help", "run", "test", "prove", "check", "fix", "load", "bench", "lock", "clean"}
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def test_second_time_installs_nothing(checkout: Path, target: str) -> None:
 def test_nothing_unlocked_is_installed(checkout: Path) -> None:
     """Whatever is installed is checked against hashes, or is the project itself: no dependency, no build is fetched."""
     shutil.rmtree(checkout / ".venv")
-    planned = make(checkout, "--dry-run", "test", "run", "load", "lock").stdout
+    planned = make(checkout, "--dry-run", "test", "run", "load", "bench", "lock").stdout
     installations = [line for line in planned.splitlines() if "-m pip" in line]
-    assert len(installations) == 6
+    assert len(installations) == 7
     for line in installations:
         assert "--require-hashes" in line or "--no-deps --no-build-isolation --editable ." in line
 

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-FILES = ("run", "dev", "load", "lock")
+FILES = ("run", "dev", "bench", "load", "lock")
 ADDRESS = re.compile(r"://|^\s*-(?!-hash=sha256:[0-9a-f]{64})|\b[\w-]+\.(?:org|com|net|io|dev)\b", re.MULTILINE)
 LINE = re.compile(
     r"^(?P<requirement>[A-Za-z0-9][^#\\\n]*?) \\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)",
@@ -48,7 +48,7 @@ def wanted(name: str) -> list[Requirement]:
         return source("lock.in")
     groups = PROJECT["dependency-groups"]
     run = PROJECT["project"]["dependencies"]
-    texts = {"run": run, "dev": [*run, *groups["dev"]], "load": groups["load"]}[name]
+    texts = {"run": run, "dev": [*run, *groups["dev"]], "bench": [*run, *groups["bench"]], "load": groups["load"]}[name]
     return [Requirement(text) for text in texts] + (source("build.in") if name != "load" else [])
 
 
@@ -81,10 +81,16 @@ def test_lock_serves_every_platform(name: str, place: dict[str, str]) -> None:
             assert pinned is None, f"{need} does not apply, and is locked as {pinned}: make lock"
 
 
-def test_tests_run_on_what_is_served() -> None:
-    """The tests' environment holds the very versions that the service runs on."""
+@pytest.mark.parametrize("name", ["dev", "bench"])
+def test_what_is_served_is_tested_and_measured(name: str) -> None:
+    """The environments of the tests and of the benchmark hold the very versions that the service runs on."""
     run = {(one.name, str(one.specifier)) for one in locked("run")}
-    assert run <= {(one.name, str(one.specifier)) for one in locked("dev")}
+    assert run <= {(one.name, str(one.specifier)) for one in locked(name)}
+
+
+def test_what_is_compared_with_stays_apart() -> None:
+    """FastAPI is measured beside the service, and is in no environment that it runs or is tested in."""
+    assert not {"fastapi"} & {one.name for name in ("run", "dev") for one in locked(name)}
 
 
 def test_load_tests_stay_apart() -> None:
