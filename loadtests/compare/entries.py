@@ -21,9 +21,10 @@ from loadtests.compare import wire
 from loadtests.compare.running import Wrong
 from loadtests.compare.servers import House
 from loadtests.compare.wire import Content, Line
-from tests.harness.dialects import aiornot, gptzero, hive, reality_defender, sightengine
-from tests.harness.received import Request
-from tests.harness.vendor import ScriptedVendor
+from loadtests.dialects import aiornot, gptzero, hive, reality_defender, sightengine
+from loadtests.vendor.dialect import send, told
+from loadtests.vendor.received import Request
+from loadtests.vendor.server import Exchange, Script, Server
 
 _MAKERS = (
     *(
@@ -98,16 +99,35 @@ def _string(house: House, key: bytes) -> bytes:
     return bytes(house.redis.get(key) or b"") if house.redis.type(key) == b"string" else b""
 
 
+class _Vendor(Server):
+    """A vendor on loopback that does the same with each call."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__()
+        self._script = script
+
+    async def answer(self, exchange: Exchange, head: Request) -> None:
+        """As it was told."""
+        await self._script(exchange, head)
+
+    async def __aenter__(self) -> _Vendor:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+
 @asynccontextmanager
 async def _sightengine() -> AsyncIterator[tuple[dict[str, str], Content]]:
     chance = random.Random(wire.SEED)
     film = sightengine.film(*(round(chance.random(), 3) for _ in range(60)))
-    async with ScriptedVendor(sightengine.answer(film)) as vendor:
+    async with _Vendor(sightengine.answer(film)) as vendor:
         yield (
             {
                 "SIGHTENGINE_API_USER": sightengine.USER,
                 "SIGHTENGINE_API_SECRET": sightengine.SECRET,
-                "HASHCACHE_SIGHTENGINE_URL": sightengine.base(vendor),
+                "HASHCACHE_SIGHTENGINE_URL": sightengine.base(vendor.origin),
             },
             Content(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(2000), "video/mp4"),
         )
@@ -117,8 +137,8 @@ async def _sightengine() -> AsyncIterator[tuple[dict[str, str], Content]]:
 async def _hive() -> AsyncIterator[tuple[dict[str, str], Content]]:
     chance = random.Random(wire.SEED)
     item = hive.item(0.9712, **{name: chance.random() / 1000 for name in GENERATORS})
-    async with ScriptedVendor(hive.answer(hive.output(item))) as vendor:
-        yield {"HIVE_API_KEY": hive.KEY, "HASHCACHE_HIVE_URL": hive.base(vendor)}, wire.content(3000)
+    async with _Vendor(hive.answer(hive.output(item))) as vendor:
+        yield {"HIVE_API_KEY": hive.KEY, "HASHCACHE_HIVE_URL": hive.base(vendor.origin)}, wire.content(3000)
 
 
 @asynccontextmanager
@@ -132,8 +152,8 @@ async def _aiornot() -> AsyncIterator[tuple[dict[str, str], Content]]:
         }
         return document
 
-    async with ScriptedVendor(aiornot.speaks(picture)) as vendor:
-        yield {"AIORNOT_API_KEY": aiornot.KEY, "HASHCACHE_AIORNOT_URL": vendor.url}, wire.content(3000)
+    async with _Vendor(aiornot.speaks(picture)) as vendor:
+        yield {"AIORNOT_API_KEY": aiornot.KEY, "HASHCACHE_AIORNOT_URL": vendor.origin}, wire.content(3000)
 
 
 @asynccontextmanager
@@ -157,9 +177,9 @@ async def _gptzero() -> AsyncIterator[tuple[dict[str, str], Content]]:
         return document
 
     text = " ".join(_SENTENCE.format(number) for number in range(20))
-    async with ScriptedVendor(gptzero.speaks(page)) as vendor:
+    async with _Vendor(gptzero.speaks(page)) as vendor:
         yield (
-            {"GPTZERO_API_KEY": gptzero.KEY, "HASHCACHE_GPTZERO_URL": vendor.url},
+            {"GPTZERO_API_KEY": gptzero.KEY, "HASHCACHE_GPTZERO_URL": vendor.origin},
             Content(text.encode(), "text/plain"),
         )
 
@@ -178,13 +198,21 @@ async def _reality_defender() -> AsyncIterator[tuple[dict[str, str], Content]]:
         }
         for tree in trees
     ]
-    async with reality_defender.RealityDefender() as vendor:
-        document = reality_defender.analysed("request-00000001", models=models)
-        vendor.then(reality_defender.RESULT, reality_defender.said(document))
+    memory = reality_defender.RealityDefender()
+
+    async def business(exchange: Exchange, head: Request) -> None:
+        request = await exchange.read(head)
+        if reality_defender.step(head) == reality_defender.RESULT:
+            result = reality_defender.analysed(head.path.rpartition("/")[2], models=models)
+            await send(exchange, told(200, result))
+        else:
+            await send(exchange, memory.objection(request) or memory.analyse(request))
+
+    async with _Vendor(business) as vendor:
         yield (
             {
                 "REALITY_DEFENDER_API_KEY": reality_defender.KEY,
-                "HASHCACHE_REALITY_DEFENDER_URL": vendor.url,
+                "HASHCACHE_REALITY_DEFENDER_URL": vendor.origin,
             },
             wire.content(3000),
         )
