@@ -75,7 +75,7 @@ class AsyncClient:
 
     async def analyze(
         self,
-        content: Source | None = None,
+        content: Source | Content | None = None,
         *,
         text: str | None = None,
         refresh: bool = False,
@@ -86,8 +86,8 @@ class AsyncClient:
     ) -> Analysis:
         """Analyse one content, uploaded only if it is not known: see `Client.analyze`."""
         call = self._call(timeout)
-        with await _name(content, text) as named:
-            todo = steps.analyze(named, refresh=refresh, tags=tags, hash_first=hash_first)
+        with await _named(content, text) as one:
+            todo = steps.analyze(one, refresh=refresh, tags=tags, hash_first=hash_first)
             return await self._carry_out(todo, call, on_progress)
 
     async def lookup(self, contents: Iterable[Source], *, timeout: float | None = None) -> Lookup:
@@ -179,23 +179,33 @@ async def _in_threads(sending: Sending) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _digest(content: Source) -> str:
-    with await _name(content, None) as named:
-        return named.sha256
+async def named(source: Source | Content) -> Content:
+    """
+    *source* with its name, which the caller closes; a content that has one already is returned as it is.
+
+    It is hashed in threads, a piece at a time, so that to cancel it takes one piece at most. Raises as `naming`.
+    """
+    return source if isinstance(source, Content) else await _named(source, None)
 
 
-async def _name(content: Source | None, text: str | None) -> Content:
-    """The content's name; hashed in threads, a piece at a time, so that to cancel it takes one piece at most."""
-    named: list[Content] = []
+async def _named(source: Source | Content | None, text: str | None) -> Content:
+    if isinstance(source, Content) and text is None:
+        return source
+    found: list[Content] = []
 
     def read() -> bool:
         try:
             next(reading)
         except StopIteration as done:
-            named.append(done.value)
-        return not named
+            found.append(done.value)
+        return not found
 
-    reading = naming(content, text)
+    reading = naming(source, text)  # type: ignore[arg-type]  # a Content beside a text is refused there
     while await asyncio.to_thread(read):
         pass
-    return named[0]
+    return found[0]
+
+
+async def _digest(content: Source) -> str:
+    with await named(content) as one:
+        return one.sha256
