@@ -21,7 +21,7 @@ from hashcache.core.digest import parse_sha256
 @remote_options
 @click.pass_obj
 def lookup(world: World, names: Sequence[str], url: str | None, key: str | None, *, as_json: bool) -> None:
-    """What is known of files, folders or SHA-256 digests. Nothing is uploaded; exit code 1 when something is unknown."""
+    """What is known of files, folders or SHA-256 digests, without uploading any. Exit code 1: something is not."""
     asked = [path for name in names for path in ([name] if parse_sha256(name) else files([name]))]
     if "-" in asked:
         raise click.UsageError("standard input cannot be looked up: name a file or a SHA-256")

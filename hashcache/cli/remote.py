@@ -8,6 +8,7 @@ Rule 2: `ask` is for what only this command line asks, and retries nothing; all 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +43,8 @@ def client(world: World, *, url: str | None, key: str | None, timeout: float = _
     # httpx is loaded when somebody is asked: --help need not wait for it.
     from hashcache.client import AsyncClient  # noqa: PLC0415 - see above
 
+    # anyio forgets a coroutine when a connection is cancelled in its first moment; nobody at a terminal can mend that.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     try:
         return AsyncClient(_url(world, url), api_key=_key(world, key), timeout=timeout)
     except ValueError as error:

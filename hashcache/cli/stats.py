@@ -55,5 +55,5 @@ def _memory(memory: dict[str, Any]) -> Iterator[str]:
 
 
 def _commands(commands: dict[str, Any] | None) -> Iterator[str]:
-    if commands is not None:
+    if commands is not None and commands["month"] is not None:
         yield f"commands   {commands['month']:,} this month, {commands['per_request']} a request"

@@ -19,6 +19,7 @@ from hashcache.ports.accounts import (
     Settlement,
 )
 from hashcache.ports.channel import Channel, Traffic
+from hashcache.ports.checkup import StoreFacts
 from hashcache.ports.ledger import Batch, Ledger, Minute, Process
 from hashcache.ports.observer import Observer
 from hashcache.ports.provider import Answer, Body, Estimate, Pending, Provider, Terms
@@ -54,6 +55,7 @@ __all__ = [
     "Settlement",
     "Slot",
     "Store",
+    "StoreFacts",
     "StoreHealth",
     "Terms",
     "Traffic",

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.harness.front import Front
-from tests.harness.process import Ended, hashcache
+from tests.harness.process import SECONDS, Ended, hashcache
 from tests.harness.service import ADMIN_TOKEN, Service
 from tests.system.conftest import Services, paid, services, valkey, vendor
 
@@ -37,11 +37,15 @@ class Shell:
         self.environment = {"HASHCACHE_URL": url, "HASHCACHE_API_KEY": ADMIN_TOKEN}
 
     async def __call__(
-        self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        seconds: float = SECONDS,
     ) -> Ended:
         """`hashcache` with *arguments* in pipes."""
         variables = {**self.environment, **(environment or {})}
-        return await hashcache(self.folder, *arguments, environment=variables, stdin=stdin)
+        return await hashcache(self.folder, *arguments, environment=variables, stdin=stdin, seconds=seconds)
 
 
 @pytest.fixture

@@ -35,7 +35,11 @@ class Ended:
 
 
 async def hashcache(
-    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: bytes = b""
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    seconds: float = SECONDS,
 ) -> Ended:
     """
     `python -m hashcache` with *arguments*, in *folder*, until it ends; TimeoutError when it does not. *stdin* is what
@@ -53,7 +57,7 @@ async def hashcache(
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             out, err = await process.communicate(stdin)
     except TimeoutError:
         process.kill()

@@ -33,7 +33,7 @@ class Terminal:
 
     async def __aenter__(self) -> Self:
         self._ours, theirs = pty.openpty()
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - asyncio gives no process a terminal
             [sys.executable, "-m", "hashcache", *self._arguments],
             cwd=self._folder,
             env=self._environment,
