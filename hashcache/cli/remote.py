@@ -46,7 +46,7 @@ def client(world: World, *, url: str | None, key: str | None, timeout: float = _
     # anyio forgets a coroutine when a connection is cancelled in its first moment; nobody at a terminal can mend that.
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     try:
-        return AsyncClient(_url(world, url), api_key=_key(world, key), timeout=timeout)
+        return AsyncClient(address(world, url), api_key=_key(world, key), timeout=timeout)
     except ValueError as error:
         raise click.ClickException(f"{error}; see --url and --key") from None
 
@@ -59,16 +59,17 @@ def clear_errors(world: World, url: str | None, *, admin: bool = False) -> Itera
     try:
         yield
     except TimedOut as error:
-        raise click.ClickException(f"no answer in time from {_url(world, url)}: {error}") from None
+        raise click.ClickException(f"no answer in time from {address(world, url)}: {error}") from None
     except Unreachable as error:
-        raise click.ClickException(f"no answer from {_url(world, url)} ({error}); {_ADVICE}") from None
+        raise click.ClickException(f"no answer from {address(world, url)} ({error}); {_ADVICE}") from None
     except NotAllowed as error:
         raise click.ClickException(f"{error} {_KEYS if admin else _KEY}") from None
     except ServiceError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _url(world: World, url: str | None) -> str:
+def address(world: World, url: str | None) -> str:
+    """Where the service is, as *url* or else the variables say."""
     return (url or world.variables.get("HASHCACHE_URL") or _DEFAULT_URL).rstrip("/")
 
 
@@ -103,7 +104,7 @@ def ask(
     Raises:
         click.ClickException: it cannot be reached, or refuses; the message says what to do.
     """
-    url, key = _url(world, url), _key(world, key)
+    url, key = address(world, url), _key(world, key)
     sent = {"Accept": "application/json", **(headers or {})}
     if key:
         if not (key.isascii() and key.isprintable()):
