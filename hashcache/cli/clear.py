@@ -47,11 +47,11 @@ def clear(
         if dry_run or not yes:
             counted = asyncio.run(_clear(world, pattern, reason, url, key, dry_run=True))
             if dry_run:
-                click.echo(msgspec.json.encode(counted) if as_json else f"{_entries(counted.deleted)} match {pattern}")
+                click.echo(msgspec.json.encode(counted) if as_json else _matching(counted.deleted, pattern))
                 return
             if not sys.stdin.isatty():
-                raise click.UsageError(f"{_entries(counted.deleted)} match {pattern}; say --yes to clear them unasked")
-            if not click.confirm(f"{_entries(counted.deleted)} match {pattern}. Clear them?", err=True):
+                raise click.UsageError(f"{_matching(counted.deleted, pattern)}; say --yes to clear without being asked")
+            if not click.confirm(f"{_matching(counted.deleted, pattern)}. Clear?", err=True):
                 click.echo("Nothing was cleared.", err=True)
                 sys.exit(1)
         done = asyncio.run(_clear(world, pattern, reason, url, key, dry_run=False))
@@ -76,3 +76,7 @@ async def _clear(
 
 def _entries(number: int) -> str:
     return "1 entry" if number == 1 else f"{number:,} entries"
+
+
+def _matching(number: int, pattern: str) -> str:
+    return f"{_entries(number)} {'matches' if number == 1 else 'match'} {pattern}"
