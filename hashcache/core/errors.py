@@ -16,8 +16,6 @@ Rule 3: no message holds a secret, a body or a stack; each may be shown to the c
     ├── PatternError                not a pattern or selector
     ├── EntryRefused                stored bytes that do not verify; always treated as a miss
     ├── StoreUnavailable            the store did not answer (in time); never fails a purchase
-    ├── NotAnExport                 a file that `import` does not read (service/transfer)
-    ├── ServiceError                asking a service gave no answer; its own tree is in client/problems
     ├── SpoolFull                   no room for the bytes of an upload
     ├── Stopping                    this process ends and takes no new work
     └── ProviderError               the paid (or embedded) analysis gave no answer
