@@ -28,7 +28,7 @@ def _parts(answer: dict[str, Any]) -> Iterator[str]:
     yield "\n".join(
         [
             f"store      {cache['status']}{'' if cache['available'] else ', does not answer now'}",
-            f"hit rate   {cache['hit_rate']:.2f} % of {cache['total_requests']:,}",
+            f"hit rate   {cache['hit_rate']:.2f} % of {cache['total_requests']:,} questions",
             f"money      ${money['spent_usd']} spent, ${money['saved_usd']} saved, ${money['wasted_usd']} wasted",
             f"errors     {cache['errors']:,}",
             *_memory(cache["memory"]),

@@ -197,7 +197,7 @@ def _lost(outcome: Lost | bool) -> Lost:  # noqa: FBT001 - what a driver sends b
 def _gave_up(lost: Lost) -> Unreachable:
     if lost.stage == "late":
         return TimedOut("the deadline passed before there was an answer", maybe_bought=lost.complete)
-    return Unreachable(f"no answer: {lost.reason}", maybe_bought=lost.complete)
+    return Unreachable(lost.reason, maybe_bought=lost.complete)
 
 
 def _path(sha256: str, kind: Kind | None) -> str:

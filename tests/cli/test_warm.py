@@ -16,16 +16,20 @@ from tests.harness.terminal import Terminal
 from tests.harness.vendor import ScriptedVendor, gate, ok, status
 
 
-async def test_warm_goes_on_where_it_stopped(shell: Shell, front: Front, vendor: ScriptedVendor) -> None:
-    """Interrupted after three of six: the next sitting neither reads nor asks about those, and does the rest."""
+@pytest.mark.parametrize("end", ["interrupted", "killed"])
+async def test_warm_goes_on_where_it_stopped(shell: Shell, front: Front, vendor: ScriptedVendor, end: str) -> None:
+    """Interrupted or killed after three of six: the next sitting passes over those, and does the rest."""
     fill(shell.folder / "album", 6)
     never = asyncio.Event()
     vendor.then(ok(), ok(), ok(), gate(never, ok()))
     words = ("warm", "album", "--state", "state.jsonl", "--concurrency", "1")
     async with Terminal(shell.folder, *words, environment=shell.environment) as terminal:
         await vendor.called(4)
-        terminal.interrupt()
-        assert await terminal.ended() == 130
+        if end == "killed":
+            terminal.kill()
+        else:
+            terminal.interrupt()
+        assert await terminal.ended() == (-9 if end == "killed" else 130)
     never.set()
     assert len((shell.folder / "state.jsonl").read_text().splitlines()) == 3
     front.asked.clear()

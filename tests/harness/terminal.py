@@ -74,6 +74,10 @@ class Terminal:
         """Type *keys*."""
         os.write(self._ours, keys.encode())
 
+    def kill(self) -> None:
+        """End it without a word."""
+        self._process.kill()
+
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         os.killpg(self._process.pid, signal.SIGINT)
