@@ -42,9 +42,14 @@ GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
 
 def busy(seconds: int) -> bytes:
     """The answer of a service that has no room for so many *seconds*."""
-    problem = {"type": "urn:hashcache:problem:spool-full", "status": 503, "detail": "No room.", "retry_after": seconds}
+    return refusal("spool-full", 503, f"Retry-After: {seconds}\r\n", retry_after=seconds)
+
+
+def refusal(slug: str, code: int, headers: str = "", **members: int) -> bytes:
+    """A problem as the service gives it."""
+    problem = {"type": f"urn:hashcache:problem:{slug}", "status": code, "detail": "As told.", **members}
     body = json.dumps(problem).encode()
-    head = f"HTTP/1.1 503 Busy\r\nContent-Type: application/problem+json\r\nRetry-After: {seconds}\r\n"
+    head = f"HTTP/1.1 {code} Problem\r\nContent-Type: application/problem+json\r\n{headers}"
     return head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
@@ -201,11 +206,12 @@ async def test_a_lost_answer_buys_nothing_twice(ask: Asking, front: Front, vendo
     assert (front.asked["PUT"], vendor.ledger.calls) == (1, 1)
 
 
-async def test_a_gateway_that_gives_up_buys_nothing_twice(ask: Asking, front: Front, vendor: ScriptedVendor) -> None:
-    """A gateway answers 502 for a service that still buys: what is being bought is waited for, not sent again."""
+@pytest.mark.parametrize("reply", [GATEWAY, refusal("provider-timeout", 504)], ids=["gateway", "service"])
+async def test_who_gives_up_buys_nothing_twice(ask: Asking, front: Front, vendor: ScriptedVendor, reply: bytes) -> None:
+    """A gateway, or the service, answers while it still buys: what is being bought is waited for, not sent again."""
     given_up, opened = asyncio.Event(), asyncio.Event()
     vendor.then(gate(opened, ok(0.7)))
-    front.play("PUT", Trick(reply=GATEWAY, lose=True, when=given_up))
+    front.play("PUT", Trick(reply=reply, lose=True, when=given_up))
     asking = asyncio.create_task(ask("analyze", photo()))
     await vendor.called(1)
     given_up.set()
