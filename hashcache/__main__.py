@@ -30,7 +30,7 @@ def main() -> None:
     except SettingsError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
-    cli.main(obj=cli.World(variables, _export))
+    cli.main(obj=cli.World(variables, _export), prog_name="hashcache")
 
 
 def create() -> ASGIApp:

@@ -23,7 +23,7 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError
 from hashcache.core.key import Names
 from hashcache.core.secret import Secret, Unsigned
-from hashcache.ports import Accounts, Channel, Ledger, Outbox, Postman, Process, Provider, Rules, Store
+from hashcache.ports import Accounts, Channel, Ledger, Outbox, Postman, Process, Provider, Rules, Store, StoreFacts
 from hashcache.postman import HttpPostman
 from hashcache.providers.access import Access
 from hashcache.providers.aiornot import AiOrNotProvider
@@ -143,6 +143,16 @@ def store(settings: Settings) -> Shared:
             clock=clock,
         )
     raise SettingsError(f"{settings.store_from} names a store that is not supported yet: {scheme}://")
+
+
+async def examine(opened: Store) -> StoreFacts | None:
+    """
+    What the server of a store that is *opened* tells an operator; None where there is no single one to ask.
+
+    Raises:
+        StoreUnavailable: it does not answer.
+    """
+    return await opened.examine() if isinstance(opened, RedisStore) else None
 
 
 def providers(settings: Settings) -> Mapping[Kind, list[Provider]]:

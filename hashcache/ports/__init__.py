@@ -19,6 +19,7 @@ from hashcache.ports.accounts import (
     Settlement,
 )
 from hashcache.ports.channel import Channel, Traffic
+from hashcache.ports.checkup import StoreFacts
 from hashcache.ports.ledger import Batch, Ledger, Minute, Process
 from hashcache.ports.observer import Observer, WebhookObserver
 from hashcache.ports.outbox import Bounds, Full, Outbox, Sealed, Taken
@@ -62,6 +63,7 @@ __all__ = [
     "Settlement",
     "Slot",
     "Store",
+    "StoreFacts",
     "StoreHealth",
     "Taken",
     "Terms",

@@ -34,8 +34,17 @@ class Ended:
         return self.err
 
 
-async def hashcache(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
-    """`python -m hashcache` with *arguments*, in *folder*, until it ends; TimeoutError when it does not."""
+async def hashcache(
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    seconds: float = SECONDS,
+) -> Ended:
+    """
+    `python -m hashcache` with *arguments*, in *folder*, until it ends; TimeoutError when it does not. *stdin* is what
+    it can read.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -43,13 +52,13 @@ async def hashcache(folder: Path, *arguments: str, environment: Mapping[str, str
         *arguments,
         cwd=folder,
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **(environment or {})},
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(SECONDS):
-            out, err = await process.communicate()
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate(stdin)
     except TimeoutError:
         process.kill()
         await process.wait()

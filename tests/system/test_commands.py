@@ -222,7 +222,17 @@ async def test_half_an_account_is_a_wrong_setting(tmp_path: Path, command: str) 
 
 
 @pytest.mark.parametrize(
-    "words", [["--version"], ["spend", "--help"], ["spend", "import", "--help"], ["providers", "-h"]]
+    "words",
+    [
+        ["--version"],
+        ["spend", "--help"],
+        ["spend", "import", "--help"],
+        ["providers", "-h"],
+        ["analyze", "-h"],
+        ["doctor", "-h"],
+        ["export", "-h"],
+        ["completion", "bash"],
+    ],
 )
 def test_a_small_command_loads_no_server(words: list[str]) -> None:
     """Neither a web server nor Redis nor C2PA is imported to help somebody or to ask a service."""

@@ -22,15 +22,17 @@ from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.envelope import Envelope
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Key, Names
-from hashcache.ports import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, StoreHealth
+from hashcache.ports import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, StoreFacts, StoreHealth
 from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.redis.accounts import RedisAccounts
 from hashcache.stores.redis.books import Books, decode
+from hashcache.stores.redis.checkup import examine
 from hashcache.stores.redis.clock import ServerClock
 from hashcache.stores.redis.ledger import RedisLedger
 from hashcache.stores.redis.outbox import RedisOutbox
 from hashcache.stores.redis.reach import Reach, Terms, reach_server
 from hashcache.stores.redis.scripts import Call, Script
+from hashcache.stores.redis.server import Server
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -244,6 +246,12 @@ class RedisStore:
             found=told.get("keyspace_hits"),
             missed=told.get("keyspace_misses"),
         )
+
+    async def examine(self) -> StoreFacts | None:
+        """What the server tells an operator; None for a cluster, which is many. Raises StoreUnavailable."""
+        if not isinstance(self._server, Server):
+            return None
+        return await examine(self._server, self._names, within=self._patience)
 
     @property
     def refused(self) -> int:
