@@ -143,7 +143,7 @@ class Analyses:
         raise first
 
     async def _ask(self, provider: Provider, content: Content, body: Body, caller: Caller, wanted: _Wanted) -> Outcome:
-        key = Key.of(content.digest.hex, self._routing.question(provider, content.kind, caller.tenant))
+        key = Key.under(content.digest.hex, content.kind, self._routing.variant(provider, content.kind, caller.tenant))
         label = Label(content.kind.value, caller.tenant, provider.name, wanted.tags)
         load = Purchase(
             provider,
