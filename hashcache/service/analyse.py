@@ -104,6 +104,11 @@ class Analyses:
             Stopping: it would have to be bought, and this process ends.
             TimeoutError: it takes longer than this caller may wait; it goes on.
         """
+        if not refresh:
+            near = self._cache.glance(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
+            if near is not None:
+                await body.close()
+                return near
         lender = Lender(body)
         try:
             chain = self._routing.chain(content.kind)
