@@ -136,8 +136,8 @@ def _short(path: str) -> str | None:
 
 def safe_name(text: str | None) -> str | None:
     """*text* for one line of a log: control, format and bidirectional characters escaped, at most 200 characters."""
-    if text is None:
-        return None
+    if text is None or (len(text) <= _LONGEST_NAME and text.isascii() and text.isprintable()):
+        return text  # most names are so: nothing in them needs an escape
     shown = "".join(
         letter if unicodedata.category(letter)[0] not in "CZ" or letter == " " else f"\\u{ord(letter):04x}"
         for letter in text[:_LONGEST_NAME]

@@ -18,10 +18,11 @@ from collections.abc import Callable
 from time import monotonic
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hashcache.api import problems
+from hashcache.api.asked import Fields
 from hashcache.api.problems import Problem
 from hashcache.ports import Observer
 
@@ -57,12 +58,11 @@ class Connection:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = Fields.of(scope)
         asked = headers.get("x-request-id", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else self._new_id()
         scope["app"] = self  # tells the router to raise what it refuses: all problems are written in one place
         scope["request_id"] = request_id
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
         exchange = _Exchange(scope, headers, receive, send, request_id)
         refused = _refusal(scope, headers)
@@ -89,7 +89,7 @@ class Connection:
         await exchange.fail(problem)
 
 
-def _refusal(scope: Scope, headers: Headers) -> Problem | None:
+def _refusal(scope: Scope, headers: Fields) -> Problem | None:
     if scope.get("http_version") not in _VERSIONS:
         return Problem("malformed", "Use HTTP/1.1.")
     if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MOST_HEADERS:
@@ -112,7 +112,7 @@ def _refusal(scope: Scope, headers: Headers) -> Problem | None:
 class _Exchange:
     """One request and its answer on one connection."""
 
-    def __init__(self, scope: Scope, headers: Headers, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, headers: Fields, receive: Receive, send: Send, request_id: str) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -135,13 +135,12 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._started = True
             await self._read_a_small_one()
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self._request_id
-            headers["X-Content-Type-Options"] = "nosniff"
+            headers = message["headers"] = list(message["headers"])
+            headers += ((b"x-request-id", self._request_id.encode()), (b"x-content-type-options", b"nosniff"))
             if self._unread:
                 self._close = True
             if self._close:
-                headers["Connection"] = "close"
+                MutableHeaders(scope=message)["Connection"] = "close"
         elif self._close and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
             await self._drain()

@@ -6,9 +6,11 @@ Rule: the server's own lines come through the same renderer, so a log has one fo
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
+import msgspec
 import structlog
 
 
@@ -23,7 +25,7 @@ def configure() -> None:
     last: list[structlog.types.Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
     )
     structlog.configure(
         processors=[*shared, *last],
@@ -40,6 +42,14 @@ def configure() -> None:
         logging.getLogger(name).setLevel(
             logging.ERROR
         )  # they warn of each malformed request; our own line says it better
+
+
+def _json(line: object, **_: object) -> str:
+    """*line* as JSON; what JSON does not know is written as Python shows it, and half a surrogate pair escaped."""
+    try:
+        return msgspec.json.encode(line, enc_hook=repr).decode()
+    except UnicodeEncodeError:
+        return json.dumps(line, default=repr)
 
 
 def _foreign(last: list[structlog.types.Processor]) -> list[structlog.types.Processor]:

@@ -77,7 +77,12 @@ class Key:
     @classmethod
     def of(cls, sha256: str, question: Question) -> Self:
         """The key of *question* about the content with this SHA-256 (lower-case hexadecimal)."""
-        return cls("text" if question.kind is Kind.TEXT else "analysis", sha256, question.variant)
+        return cls.under(sha256, question.kind, question.variant)
+
+    @classmethod
+    def under(cls, sha256: str, kind: Kind, variant: str) -> Self:
+        """The same where the *variant* of the question about a content of *kind* is known."""
+        return cls("text" if kind is Kind.TEXT else "analysis", sha256, variant)
 
     @classmethod
     def parse(cls, logical: str) -> Self:

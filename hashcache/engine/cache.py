@@ -104,13 +104,22 @@ class Cache:
         await self.coherence.close()
         return late
 
+    def glance(self, keys: Sequence[Key]) -> Outcome | None:
+        """
+        The first fresh answer that near memory may give under *keys*, if any, and nothing else: no task, no command,
+        nothing set going. For policies that ask nothing of a hit (`Revival`); the others go through `get_or_load`.
+        """
+        if not self.channel.alive:
+            return None
+        began = monotonic()
+        return next((near for key in keys if (near := self._near(key, began)) is not None), None)
+
     async def look(self, keys: Sequence[Key]) -> Found:
         """What is known under *keys*, best first, without buying anything: one command to the store at most."""
+        near = self.glance(keys)
+        if near is not None:
+            return Found(near, pending=False)
         began = monotonic()
-        for key in keys if self.channel.alive else ():
-            near = self._near(key, began)
-            if near is not None:
-                return Found(near, pending=False)
         pending = any(self.flights.find(key) for key in keys)
         generation = self.view.generation
         try:

@@ -120,6 +120,11 @@ class Analyses:
             Stopping: it would have to be bought, and this process ends.
             TimeoutError: it takes longer than this caller may wait; it goes on.
         """
+        if not refresh:
+            near = self._cache.glance(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
+            if near is not None:
+                await body.close()
+                return near
         lender = Lender(body)
         try:
             chain = self._routing.chain(content.kind)
@@ -159,7 +164,7 @@ class Analyses:
         raise first
 
     async def _ask(self, provider: Provider, content: Content, body: Body, caller: Caller, wanted: _Wanted) -> Outcome:
-        key = Key.of(content.digest.hex, self._routing.question(provider, content.kind, caller.tenant))
+        key = Key.under(content.digest.hex, content.kind, self._routing.variant(provider, content.kind, caller.tenant))
         label = Label(content.kind.value, caller.tenant, provider.name, wanted.tags)
         load = Purchase(
             provider,

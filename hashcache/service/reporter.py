@@ -117,7 +117,8 @@ class Reporter:
         for name, number in counts.items():
             if number:
                 self._counts[name] += number
-        self._lines.update(lines)
+        for line, number in lines.items():
+            self._lines[line] += number
         if self._counts:
             self._dirty.set()
 

@@ -23,6 +23,8 @@ class Routing:
     def __init__(self, providers: Mapping[Kind, Sequence[Provider]], epoch: Callable[[str], int] = lambda _: 0) -> None:
         self._providers = {kind: tuple(chain) for kind, chain in providers.items() if chain}
         self._epoch = epoch
+        #: Variants by provider, kind and tenant, each with the epoch that it is of: so many, and no more.
+        self._variants: dict[tuple[str, Kind, str], tuple[int, str]] = {}
 
     def chain(self, kind: Kind) -> tuple[Provider, ...]:
         """Who is asked about contents of *kind*, in order; empty: nobody."""
@@ -47,7 +49,19 @@ class Routing:
 
     def keys(self, sha256: str, kind: Kind, tenant: str) -> list[Key]:
         """The keys under which an answer for this content of *kind* may lie, best first."""
-        return [Key.of(sha256, self.question(provider, kind, tenant)) for provider in self.chain(kind)]
+        return [Key.under(sha256, kind, self.variant(provider, kind, tenant)) for provider in self.chain(kind)]
+
+    def variant(self, provider: Provider, kind: Kind, tenant: str) -> str:
+        """
+        The variant of what is asked of *provider*. A provider's question changes with its epoch only (and a restart),
+        so it is spelt and digested once in each.
+        """
+        epoch = self._epoch(provider.name)
+        known = self._variants.get((provider.name, kind, tenant))
+        if known is None or known[0] != epoch:
+            known = (epoch, self.question(provider, kind, tenant).variant)
+            self._variants[provider.name, kind, tenant] = known
+        return known[1]
 
     def candidates(self, sha256: str, tenant: str, *among: Kind) -> list[Key]:
         """
@@ -56,12 +70,18 @@ class Routing:
         """
         kinds = [one for one in Kind if one in (among or Kind) and self.chain(one)]
         answers = [key for one in kinds for key in self.keys(sha256, one, tenant)]
-        return answers + [failed_job(sha256, one, tenant) for one in kinds]
+        return answers + [Key.under(sha256, one, self._failed_variant(one, tenant)) for one in kinds]
 
     def candidates_of_all(self, digests: Sequence[str], tenant: str) -> list[list[Key]]:
         """The candidates of each of *digests*. The questions are the same for all, so they are spelt once."""
         keys = self.candidates(digests[0], tenant) if digests else []
         return [[Key(key.space, sha256, key.variant) for key in keys] for sha256 in digests]
+
+    def _failed_variant(self, kind: Kind, tenant: str) -> str:
+        known = self._variants.get(("", kind, tenant))
+        if known is None:
+            known = self._variants["", kind, tenant] = (0, failed_job("0", kind, tenant).variant)
+        return known[1]
 
     def everyone(self) -> list[Provider]:
         """Each provider once."""

@@ -10,6 +10,7 @@ Rule 4: a name is `<what>` or `<what>.<of which>`; all `<of which>` together are
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,30 +42,30 @@ class Figures:
     processes: Sequence[Process] | None
 
 
-def count(outcome: Outcome, *, kind: str, milliseconds: float) -> Counter[str]:
+def count(outcome: Outcome, *, kind: str, milliseconds: float) -> dict[str, int]:
     """What one answered question adds."""
-    counts: Counter[str] = Counter()
-    word = "hits" if outcome.cached else "misses"
-    counts[f"{word}.{kind}"] += 1
+    cached = outcome.cached
+    word = "hit" if cached else "miss"
+    counts = {
+        f"{'hits' if cached else 'misses'}.{kind}": 1,
+        f"level.{outcome.level.value}": 1,
+        f"latency.{word}.{_bucket(milliseconds)}": 1,
+        f"microseconds.{word}": round(milliseconds * 1000),
+    }
     if outcome.status is Status.STALE:
-        counts[f"stale.{kind}"] += 1
+        counts[f"stale.{kind}"] = 1
     if outcome.collapsed:
-        counts[f"collapsed.{kind}"] += 1
+        counts[f"collapsed.{kind}"] = 1
     if outcome.duplicate and not outcome.collapsed:
-        counts["duplicates"] += 1
+        counts["duplicates"] = 1
     if outcome.status is Status.BYPASS:
-        counts["bypass"] += 1
-    if not outcome.cached and outcome.cause is not None:
-        counts[f"cause.{outcome.cause.value}"] += 1
-    counts[f"level.{outcome.level.value}"] += 1
-    word = "hit" if outcome.cached else "miss"
-    counts[f"latency.{word}.{_bucket(milliseconds)}"] += 1
-    counts[f"microseconds.{word}"] += round(milliseconds * 1000)
-    provider = outcome.entry.label.provider
+        counts["bypass"] = 1
+    if not cached and outcome.cause is not None:
+        counts[f"cause.{outcome.cause.value}"] = 1
     if outcome.saved:
-        counts[f"saved.{provider}"] += outcome.saved
-    if not outcome.cached and not outcome.collapsed:
-        counts["stored"] += outcome.stored
+        counts[f"saved.{outcome.entry.label.provider}"] = outcome.saved
+    if not cached and not outcome.collapsed:
+        counts["stored"] = int(outcome.stored)
     return counts
 
 
@@ -88,7 +89,7 @@ def with_money(totals: Mapping[str, int], lines: Mapping[str, int]) -> dict[str,
 
 
 def _bucket(milliseconds: float) -> int:
-    return next((index for index, bound in enumerate(BUCKETS) if milliseconds <= bound), len(BUCKETS))
+    return bisect_left(BUCKETS, milliseconds)
 
 
 def per_minute(counts: Mapping[str, int]) -> dict[str, int]:

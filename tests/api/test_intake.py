@@ -14,6 +14,7 @@ from hashcache.api.admission import Room
 from hashcache.api.arrival import Pace
 from hashcache.api.intake import IN_MEMORY, Intake, Limits
 from hashcache.core.content import Content, Kind
+from hashcache.core.digest import SMALL
 from hashcache.core.errors import ContentTooLarge, EmptyContent, SpoolFull, UnsupportedContent
 from hashcache.ports import Body
 from tests.harness.contents import clip, photo, text
@@ -137,3 +138,17 @@ async def test_room_is_taken_by_the_announced_size() -> None:
     given.room.take(3_000_000)
     with pytest.raises(SpoolFull):
         given.room.take(1)
+
+
+@pytest.mark.parametrize("size", [SMALL - 1, SMALL, SMALL + 1, IN_MEMORY - 1, IN_MEMORY, IN_MEMORY + 1])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_the_borders_change_no_digest(tmp_path: Path, size: int, *, announced: bool) -> None:
+    """At each border of the ways to a digest: SHA-256 of the bytes, the first time and when BLAKE3 is known."""
+    content, given = photo(size), limits(tmp_path)
+    expected = size if announced else None
+    for _ in range(2):
+        described, body = await take_in(split(content, [size // 3]), given, expected=expected)
+        assert described.digest.hex == hashlib.sha256(content).hexdigest()
+        assert (body.descriptor() is not None) == (size > IN_MEMORY)
+        await body.close()
+    assert len(given.known) == (SMALL < size <= IN_MEMORY)

@@ -395,3 +395,22 @@ async def test_a_second_look_finds_what_was_bought_meanwhile(
     outcome = await ask(one, shop)
     assert (outcome.status, outcome.collapsed, shop.paid) == (Status.HIT, False, 1)
     assert not (await store.read([KEY])).slots[0].claimed
+
+
+async def test_a_glance_sees_near_memory_alone(cache: Cache, shop: Shop) -> None:
+    """The near answer, without a task, a load or a flight; nothing where there is none, or where it was cleared."""
+    assert cache.glance([KEY]) is None
+    bought = await ask(cache, shop)
+    seen = cache.glance([key_of(1), KEY])
+    assert seen is not None
+    assert (seen.status, seen.level, seen.entry) == (Status.HIT, Level.NEAR, bought.entry)
+    assert (shop.paid, len(cache.flights)) == (1, 0)
+    await Invalidations(cache).invalidate(Selector(), reason="")
+    assert cache.glance([KEY]) is None
+
+
+async def test_a_glance_trusts_no_silent_channel(cache: Cache, shop: Shop, hub: Hub) -> None:
+    """What was invalidated elsewhere could be served: then the store is asked."""
+    await ask(cache, shop)
+    hub.ends[0].alive = False
+    assert cache.glance([KEY]) is None

@@ -102,9 +102,8 @@ def test_percentiles_are_upper_bounds_of_the_true_ones(durations: list[float]) -
 def test_a_duplicate_is_counted_where_it_was_bought() -> None:
     """Once: those who joined that purchase bought nothing."""
     bought = replace(MISS, duplicate=True)
-    totals = count(bought, kind="image", milliseconds=3) + count(
-        replace(bought, collapsed=True), kind="image", milliseconds=3
-    )
+    totals = Counter(count(bought, kind="image", milliseconds=3))
+    totals.update(count(replace(bought, collapsed=True), kind="image", milliseconds=3))
     assert report(totals, CONNECTED)["cache"]["duplicates"] == 1
 
 

@@ -1,0 +1,27 @@
+"""A line of the log is JSON, whatever is told in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+_SAYS = r"""
+import pathlib, structlog
+from hashcache.cli import logs
+logs.configure()
+structlog.contextvars.bind_contextvars(request="r1")
+log = structlog.get_logger("hashcache")
+log.info("odd", name="\u00e9\u20ac", half="\ud800", what=pathlib.PurePosixPath("/x"), line="a\nb")
+log.info("next", number=1)
+"""
+
+
+def test_every_line_is_json_of_its_own() -> None:
+    """Letters beyond ASCII, half a surrogate pair, a value that JSON does not know and a line end break no line."""
+    said = subprocess.run([sys.executable, "-c", _SAYS], stderr=subprocess.PIPE, check=True, timeout=30).stderr
+    odd, after = (json.loads(line) for line in said.decode().splitlines())
+    assert (odd["name"], odd["line"], odd["request"], odd["event"]) == ("é€", "a\nb", "r1", "odd")
+    assert odd["what"] == "PurePosixPath('/x')"
+    assert odd["half"] == "\ud800"
+    assert (after["event"], after["number"], after["level"]) == ("next", 1, "info")
