@@ -175,7 +175,7 @@ class Webhooks:
             self._wake.clear()
             await self._look()
             await self._keep_promises()
-            while self._ready and len(self._sending) < PLACES:
+            for _ in range(min(len(self._ready), PLACES - len(self._sending))):
                 self._send(self._ready.popleft())
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._idle()):
@@ -203,7 +203,7 @@ class Webhooks:
             letter = self._sealer.open(kept.id, kept.tenant, kept.sealed)
             if letter is None:
                 await self._give_up(kept.id, None, None, "unreadable")
-            elif kept.id not in self._sending:
+            else:
                 self._mine[kept.id] = _Held(letter, kept, _after(now, HELD))
                 self._promised.discard(kept.id)
                 self._ready.append(kept.id)
@@ -231,15 +231,15 @@ class Webhooks:
 
     def _send(self, name: str) -> None:
         held = self._mine.get(name)
-        if held is None or name in self._sending:
+        if held is None:
+            return
+        if name in self._sending:  # put back and due again: one try after the other
+            self._ready.append(name)
             return
         task = asyncio.create_task(self._deliver(held), name=f"webhook {name}")
         self._sending[name] = task
-        task.add_done_callback(lambda _: self._sent(name))
-
-    def _sent(self, name: str) -> None:
-        self._sending.pop(name, None)
-        self._wake.set()
+        task.add_done_callback(lambda _: self._sending.pop(name, None))
+        task.add_done_callback(lambda _: self._wake.set())
 
     async def _deliver(self, held: _Held) -> None:
         letter, now = held.letter, self._now()

@@ -144,7 +144,7 @@ def test_counters_are_left_out_while_the_ledger_is_away() -> None:
 
 def test_openmetrics_where_it_is_asked_for() -> None:
     """As Prometheus does; its strict parser finds no fault."""
-    totals = count(HIT, kind="image", milliseconds=3) + Counter({"spent.shop": 1})
+    totals = count(HIT, kind="image", milliseconds=3) | {"spent.shop": 1}
     accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
     page, content_type = expose(totals, [ME, OTHER], accept=accept)
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
