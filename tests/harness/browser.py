@@ -80,8 +80,8 @@ class Chromium:
         """
         *url* in a new context with these Playwright *options*: `color_scheme="dark"`, `viewport={...}`.
 
-        At the end nothing may be left in `Visit.console`, no policy be breached and no other host asked: AssertionError.
-        A test takes out of the console what it expects there.
+        AssertionError at the end when something is left in `Visit.console`, the policy was breached or another host was
+        asked. A test takes out of the console what it expects there.
         """
         context = await self._browser.new_context(**options)
         try:
