@@ -65,7 +65,7 @@ export const upload = {
       title: "Signs that a camera captured it",
       short: "Captured",
       meaning: "camera",
-      caveat: "Metadata can be forged: only evidence marked as verified is vouched for by a signature.",
+      caveat: "Metadata can be forged, and a signature is worth as much as whoever issued it.",
     },
     no_ai_found: {
       title: "No sign of AI was found",
@@ -123,8 +123,8 @@ export const upload = {
   evidence: (many) => (many === 1 ? "One piece of evidence" : `${many} pieces of evidence`),
   noEvidence: "The provider names no evidence.",
   strength: { strong: "Strong", medium: "Medium", weak: "Weak", none: "Says nothing by itself" },
-  verified: "Verified by its signature",
-  unverified: "Not verified",
+  verified: "Signature intact",
+  unverified: "No signature",
   where: (where, value) => [where, value].filter(Boolean).join(": "),
 
   curl: "The same with curl",
