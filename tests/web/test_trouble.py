@@ -146,6 +146,20 @@ async def test_a_page_that_cannot_hash_uploads_and_says_so(
         visit.console[:] = [line for line in visit.console if "Cross-Origin-Opener-Policy" not in line]
 
 
+async def test_a_file_too_large_to_hash_is_uploaded(chromium: Chromium, bought: Service) -> None:
+    """More than the browser can hold in memory is not hashed: the page says so, and uploads without asking."""
+    async with chromium.visit(bought.url) as visit:
+        large = visit.folder / "large.mp4"
+        with large.open("wb") as file:
+            file.truncate(256_000_001)
+        await visit.slow(1000)
+        await visit.page.set_input_files("#file", large)
+        await visit.shows("Too large for this browser to hash")
+        await visit.page.get_by_role("button", name="Cancel").click()
+        await visit.shows("Cancelled")
+        assert visit.requests == ["POST /api/analyze"]
+
+
 async def test_a_failure_is_explained_and_not_repeated(
     chromium: Chromium, bought: Service, vendor: ScriptedVendor
 ) -> None:

@@ -200,6 +200,25 @@ async def test_everything_by_keyboard(chromium: Chromium, bought: Service, vendo
         await page.get_by_role("status").get_by_text("Pasted text: Signs that AI generated it").wait_for()
 
 
+async def test_files_are_dropped_anywhere(chromium: Chromium, bought: Service, vendor: ScriptedVendor) -> None:
+    """Files that are dropped beside the zone are taken too, and the page stays; while they hover the zone shows it."""
+    async with chromium.visit(bought.url) as visit:
+        carried = await visit.page.evaluate_handle(
+            """(name) => {
+              const carried = new DataTransfer();
+              carried.items.add(new File([name], name, {type: "text/plain"}));
+              return carried;
+            }""",
+            f"{text()}.txt",
+        )
+        await visit.page.dispatch_event("h1", "dragover", {"dataTransfer": carried})
+        await visit.page.locator("#drop[data-over]").wait_for()
+        await visit.keep("upload-over")
+        await visit.page.dispatch_event("h1", "drop", {"dataTransfer": carried})
+        await visit.page.locator(".verdict").wait_for()
+        assert await visit.page.locator("#drop[data-over]").count() == 0
+
+
 async def test_names_are_never_markup(chromium: Chromium, bought: Service, vendor: ScriptedVendor) -> None:
     """A file's name that looks like HTML is shown as it is."""
     async with chromium.visit(bought.url) as visit:
