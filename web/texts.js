@@ -71,7 +71,7 @@ export const upload = {
       title: "No sign of AI was found",
       short: "No sign of AI",
       meaning: "",
-      caveat: "That is not a sign that a person made it: most AI content carries no mark that can be found.",
+      caveat: "That is not a sign that a person made it: what this provider looks for was not found, no more.",
     },
     inconclusive: {
       title: "The analysis could not tell",
@@ -82,9 +82,9 @@ export const upload = {
   },
   unknownVerdict: (verdict) => ({ title: verdict, short: verdict, meaning: "", caveat: "" }),
   confidence: {
-    high: "High confidence",
-    medium: "Medium confidence",
-    low: "Low confidence",
+    high: "Provider's confidence: high",
+    medium: "Provider's confidence: medium",
+    low: "Provider's confidence: low",
     none: "No confidence stated",
   },
   score: (score) => `Probability of AI, as the provider puts it: ${score}`,

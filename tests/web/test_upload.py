@@ -40,7 +40,7 @@ async def test_a_hit_uploads_nothing(chromium: Chromium, bought: Service, vendor
     for part in (
         "Answered without uploading 2 MB",
         "Signs that AI generated it",
-        "High confidence",
+        "Provider's confidence: high",
         "98 %",
         "the answer was known, which saved $0.01",
         "From the cache, where it stays until",
