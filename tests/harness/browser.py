@@ -109,7 +109,7 @@ class Visit:
         )
 
     async def keep(self, name: str) -> None:
-        """Keep a picture of the whole page as build/screens/*name*.png. To take it the window grows: no shift counts."""
+        """Keep a picture of the whole page as build/screens/*name*.png. The window grows for it: no shift counts."""
         SCREENS.mkdir(parents=True, exist_ok=True)
         seen = len(await self.shifts())
         await self.page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
