@@ -10,6 +10,7 @@ from hashcache.api.asked import Page
 from hashcache.api.health import HealthPages
 from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
+from hashcache.api.pages import WebPages
 from hashcache.api.providers import ProviderPages
 from hashcache.api.spend import SpendPages
 
@@ -22,9 +23,12 @@ def table(
     providers: ProviderPages,
     metrics: MetricsPage,
     health: HealthPages,
+    web: WebPages,
 ) -> list[Route]:
     """Every route."""
     return [
+        Route("/", Page(web.upload), methods=["GET"]),
+        Route("/web/{name}", Page(web.file), methods=["GET"]),
         Route("/api/analyze", Page(analyses.analyze), methods=["POST"]),
         Route("/api/lookup", Page(analyses.lookup), methods=["POST"]),
         Route("/api/analyses/{sha256}", Page(analyses.resource), methods=["GET", "HEAD", "PUT", "DELETE"]),
