@@ -23,7 +23,7 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError
 from hashcache.core.key import Names
 from hashcache.core.secret import Secret, Unsigned
-from hashcache.ports import Accounts, Channel, Ledger, Process, Provider, Rules, Store
+from hashcache.ports import Accounts, Channel, Ledger, Process, Provider, Rules, Sessions, Store
 from hashcache.providers.access import Access
 from hashcache.providers.aiornot import AiOrNotProvider
 from hashcache.providers.generic import GenericProvider
@@ -52,7 +52,7 @@ _ON_REDIS = {
 
 
 class Shared(Store, Protocol):
-    """A store with its channel, its ledger and its accounts: what the processes of a fleet share."""
+    """A store with its channel, its ledger, its accounts and its sessions: what the processes of a fleet share."""
 
     @property
     def channel(self) -> Channel:
@@ -67,6 +67,11 @@ class Shared(Store, Protocol):
     @property
     def accounts(self) -> Accounts:
         """Their money."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who has signed in."""
         ...
 
 

@@ -117,6 +117,10 @@ class Names:
         self.accounts = f"{self.prefix}books:accounts:{{{self.counters}}}"
         self.money = f"{self.prefix}books:money:{{{self.counters}}}"
 
+    def session(self, name: str) -> str:
+        """Where the session of this *name* lies."""
+        return f"{self.prefix}books:session:{name}"
+
     def days(self, month: str) -> str:
         """Where the lines of money of the days of a *month* lie, such as `2026-11`."""
         return f"{self.prefix}books:days:{{{self.counters}}}:{month}"

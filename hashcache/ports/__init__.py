@@ -22,6 +22,7 @@ from hashcache.ports.channel import Channel, Traffic
 from hashcache.ports.ledger import Batch, Ledger, Minute, Process
 from hashcache.ports.observer import Observer
 from hashcache.ports.provider import Answer, Body, Estimate, Pending, Provider, Terms
+from hashcache.ports.sessions import Session, Sessions
 from hashcache.ports.store import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, Store, StoreHealth
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "Reason",
     "Refused",
     "Rules",
+    "Session",
+    "Sessions",
     "Settlement",
     "Slot",
     "Store",

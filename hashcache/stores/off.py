@@ -21,12 +21,13 @@ from hashcache.ports import Bid, Claim, Page, Reading, Slot, StoreHealth, Traffi
 from hashcache.stores.accounts import MemoryAccounts
 from hashcache.stores.hearing import PACE, Hearing, message
 from hashcache.stores.ledger import MemoryLedger
+from hashcache.stores.sessions import MemorySessions
 
 
 class OffStore:
     """
-    A Store that holds nothing, with a Channel to nobody, and a Ledger and Accounts that end with this process, as
-    *channel*, *ledger* and *accounts*. *clock* gives milliseconds since 1970.
+    A Store that holds nothing, with a Channel to nobody, and a Ledger, Accounts and Sessions that end with this
+    process, as *channel*, *ledger*, *accounts* and *sessions*. *clock* gives milliseconds since 1970.
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:
@@ -35,6 +36,7 @@ class OffStore:
         self.channel = OffChannel(self.now)
         self.accounts = MemoryAccounts(clock)
         self.ledger = MemoryLedger(clock, lines=self.accounts.lines)
+        self.sessions = MemorySessions(clock)
 
     def now(self) -> Instant:
         """The clock's time."""

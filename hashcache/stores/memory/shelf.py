@@ -19,6 +19,7 @@ from hashcache.core.key import Key
 from hashcache.stores.accounts import MemoryAccounts
 from hashcache.stores.ledger import MemoryLedger
 from hashcache.stores.memory.channel import Hub
+from hashcache.stores.sessions import MemorySessions
 
 #: What an entry costs beside its bytes and its name: objects and the dictionary's row.
 _OVERHEAD = 256
@@ -136,4 +137,5 @@ class Shared:
         self.barrier: Barrier = NONE
         self.accounts = MemoryAccounts(clock)
         self.ledger = MemoryLedger(clock, lines=self.accounts.lines)
+        self.sessions = MemorySessions(clock)
         self.hub = Hub()

@@ -27,9 +27,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 class MemoryStore:
     """
-    Store in this process, with its Channel, Ledger and Accounts as *channel*, *ledger* and *accounts*. *clock* gives
-    milliseconds since 1970; *most* bounds the entries in bytes, their names and an estimate of what Python adds
-    included.
+    Store in this process, with its Channel, Ledger, Accounts and Sessions as *channel*, *ledger*, *accounts* and
+    *sessions*. *clock* gives milliseconds since 1970; *most* bounds the entries in bytes, their names and an estimate
+    of what Python adds included.
 
     *shared*: what another end has already; see `join`.
     """
@@ -55,6 +55,7 @@ class MemoryStore:
         self._tombstones = self._shared.tombstones
         self.ledger = self._shared.ledger
         self.accounts = self._shared.accounts
+        self.sessions = self._shared.sessions
         self.channel = MemoryChannel(self._shared.hub, self.now, pace)
 
     def join(self) -> MemoryStore:

@@ -28,6 +28,7 @@ from hashcache.stores.sqlite.accounts import SqliteAccounts
 from hashcache.stores.sqlite.books import Books, decode
 from hashcache.stores.sqlite.channel import SqliteChannel
 from hashcache.stores.sqlite.ledger import SqliteLedger
+from hashcache.stores.sqlite.sessions import SqliteSessions
 from hashcache.stores.sqlite.transactions import Transactions
 
 #: How many expired rows of a table one commit removes at most.
@@ -41,10 +42,10 @@ _LAST = "\U0010ffff"
 
 class SqliteStore:
     """
-    Store in the file at *path*, which is made when it is absent, with its Channel, Ledger and Accounts as *channel*,
-    *ledger* and *accounts*. *clock* gives milliseconds since 1970; all processes that share the file share the
-    machine's. *monotonic*, in seconds, one for all processes too, *poll*, how often it looks for notices, and *pace*
-    are the channel's.
+    Store in the file at *path*, which is made when it is absent, with its Channel, Ledger, Accounts and Sessions as
+    *channel*, *ledger*, *accounts* and *sessions*. *clock* gives milliseconds since 1970; all processes that share the
+    file share the machine's. *monotonic*, in seconds, one for all processes too, *poll*, how often it looks for
+    notices, and *pace* are the channel's.
 
     Other than the port says, `open` raises SettingsError when the file cannot be used: a start must fail with a
     clear line rather than buy every answer again.
@@ -71,6 +72,7 @@ class SqliteStore:
         self.channel = SqliteChannel(self._file, names, now=self.now, monotonic=monotonic, poll=poll, pace=pace)
         self.ledger = SqliteLedger(self._file, names, clock)
         self.accounts = SqliteAccounts(self._file, names, clock)
+        self.sessions = SqliteSessions(self._file, names, clock)
 
     def now(self) -> Instant:
         """The clock's time."""

@@ -45,12 +45,20 @@ from hashcache.stores.redis.cluster.seeds import seeds_of
 from hashcache.stores.redis.cluster.topology import slot_of
 from hashcache.stores.redis.reach import Reach, Terms
 from hashcache.stores.redis.scripts import Call, Script
-from hashcache.stores.redis.store import RedisStore, figures
+from hashcache.stores.redis.store import RedisStore, figures, p95
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, mark
 
 _ASCERTAIN = Script.load("ascertain")
 _REMOVE = Script.load("remove")
-_SUMMED = ("used_memory", "maxmemory", "evicted_keys", "keyspace_hits", "keyspace_misses")
+_SUMMED = (
+    "used_memory",
+    "maxmemory",
+    "evicted_keys",
+    "keyspace_hits",
+    "keyspace_misses",
+    "connected_clients",
+    "maxclients",
+)
 
 
 class ClusterStore(RedisStore):
@@ -159,7 +167,7 @@ class ClusterStore(RedisStore):
         except StoreUnavailable as away:
             return StoreHealth("degraded", self._server.where, most=self._most, reason=away.reason)
         told = [figures(text[0]) for text in texts if not isinstance(text, BaseException)]
-        used, most, evicted, hits, misses = (
+        used, most, evicted, hits, misses, clients, most_clients = (
             sum(one[name] for one in told if name in one) if any(name in one for one in told) else None
             for name in _SUMMED
         )
@@ -172,6 +180,9 @@ class ClusterStore(RedisStore):
             evicted=evicted,
             found=hits,
             missed=misses,
+            p95=p95(self._server.took),
+            connections=clients,
+            most_connections=most_clients,
         )
 
     # What is otherwise than on one server
