@@ -53,6 +53,7 @@ KINDS = {
         Kind("bad-text", 422, "The text has no bytes in UTF-8"),
         Kind("vendor-limit", 422, "The provider does not take this content"),
         Kind("budget-spent", 429, "The budget is spent"),
+        Kind("too-many-tries", 429, "Too many tries"),
         Kind("headers-too-large", 431, "The request's headers are too large"),
         Kind("internal", 500, "A fault of ours"),
         Kind("provider-invalid", 502, "The provider gave no usable answer"),
