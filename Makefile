@@ -13,11 +13,11 @@ UPGRADE :=
 PROVE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove check fix load lock clean
+.PHONY: help run test test-web prove check fix load lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "  make %-7s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 run: $(VENV)/.run-stamp ## start the service on http://127.0.0.1:8000
 	@exec $(BIN)/hashcache serve
@@ -27,6 +27,9 @@ test: $(VENV)/.dev-stamp ## run every quick test, on two processes
 
 prove: $(VENV)/.dev-stamp ## run what takes long: faults over real processes, fuzzing, figures (minutes)
 	@$(BIN)/pytest -m prove --quiet $(PROVE)
+
+test-web: $(VENV)/.web-stamp ## run the tests of the pages in the system's Chromium (apt-get install chromium)
+	@$(BIN)/pytest -m web --quiet tests/web
 
 check: $(VENV)/.dev-stamp ## format, lint, types, import contracts, papers against code; changes nothing
 	@$(BIN)/ruff format --check
@@ -45,11 +48,12 @@ load: $(VENV)/.run-stamp $(VENV)/load/.stamp ## replay two months of uploads aga
 	done
 
 lock: $(VENV)/lock/.stamp ## compile requirements/*.txt again, keeping versions (make lock UPGRADE=1: the newest ones)
-	@for name in lock run dev load; do \
+	@for name in lock run dev web load; do \
 	    case $$name in \
 	        lock) from="requirements/lock.in" ;; \
 	        run) from="pyproject.toml requirements/build.in" ;; \
 	        dev) from="pyproject.toml requirements/build.in --group dev --constraint requirements/run.txt" ;; \
+	        web) from="--group web --constraint requirements/dev.txt" ;;
 	        load) from="--group load" ;; \
 	    esac; \
 	    $(TOOLS)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -83,6 +87,10 @@ $(VENV)/.dev-stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/python $(INSTALL) requirements/dev.txt
 	@$(BIN)/python $(PROJECT)
 	@touch $@ $(VENV)/.run-stamp
+
+$(VENV)/.web-stamp: requirements/web.txt $(VENV)/.dev-stamp
+	@$(BIN)/python $(INSTALL) requirements/web.txt
+	@touch $@
 
 # Importing locust patches the standard library, and uv is needed by nothing but `make lock`: each has its own place.
 $(VENV)/load/.stamp: requirements/load.txt | $(BIN)/python

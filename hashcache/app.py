@@ -21,7 +21,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from hashcache import __version__, wiring
-from hashcache.api import openapi, routes
+from hashcache.api import openapi, pages, routes
 from hashcache.api.access import Access
 from hashcache.api.admin import AdminPages
 from hashcache.api.admission import Room
@@ -171,6 +171,7 @@ class _House:
                 openapi.document(__version__),
                 stopping=lambda: self._stopped is not None,
             ),
+            pages.WebPages(pages.read(pages.folder())),
         )
         router = Router(table, redirect_slashes=False, lifespan=self._lifespan)
         return Connection(router, new_id=wiring.token, observer=self._telemetry)

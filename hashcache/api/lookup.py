@@ -68,10 +68,10 @@ def told(digests: Sequence[str], found: Sequence[Found]) -> tuple[Response, list
     analyses = []
     left = MOST_BYTES
     for sha256, one in zip(digests, found, strict=True):
-        status, kind, result, problem = "unknown", None, None, None
+        status, kind, result, ttl, problem = "unknown", None, None, None, None
         if one.outcome is not None:
             entry = one.outcome.entry
-            status, kind = "known", entry.label.kind
+            status, kind, ttl = "known", entry.label.kind, entry.ttl(one.outcome.at)
             if len(entry.payload) <= left:
                 left -= len(entry.payload)
                 result = msgspec.Raw(entry.payload)
@@ -80,7 +80,8 @@ def told(digests: Sequence[str], found: Sequence[Found]) -> tuple[Response, list
             status = "pending"
         elif one.failure is not None:
             status, problem = "failed", problems.of(recall(one.failure)).type
-        analyses.append({"sha256": sha256, "status": status, "kind": kind, "result": result, "problem": problem})
+        shown = {"sha256": sha256, "status": status, "kind": kind, "result": result, "ttl": ttl, "problem": problem}
+        analyses.append(shown)
     body = {
         "success": True,
         "known": sum(one.outcome is not None for one in found),

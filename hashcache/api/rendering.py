@@ -38,7 +38,7 @@ def answer(
     headers["Server-Timing"] = ", ".join(f"{name};dur={duration:.2f}" for name, duration in timings.items())
     if tag:
         headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        if conditional is not None and _names(conditional, headers["ETag"]):
+        if conditional is not None and names(conditional, headers["ETag"]):
             return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, JSON)
 
@@ -49,6 +49,11 @@ def pending(sha256: str, *, applied: bool = False) -> Response:
     if applied:
         headers |= {"Location": f"/api/analyses/{sha256}", "Preference-Applied": "respond-async"}
     return Response(msgspec.json.encode({"success": True, "status": "pending", "sha256": sha256}), 202, headers, JSON)
+
+
+def names(conditional: str, tag: str) -> bool:
+    """Whether If-None-Match (RFC 9110 section 13.1.2, weak comparison) names *tag*."""
+    return conditional.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in conditional.split(",")}
 
 
 def _body(outcome: Outcome) -> bytes:
@@ -70,8 +75,3 @@ def _cache_headers(outcome: Outcome) -> dict[str, str]:
     if outcome.status in (Status.HIT, Status.STALE):
         headers["Age"] = str(outcome.entry.age(outcome.at))
     return headers
-
-
-def _names(conditional: str, tag: str) -> bool:
-    """Whether If-None-Match (RFC 9110 section 13.1.2, weak comparison) names *tag*."""
-    return conditional.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in conditional.split(",")}

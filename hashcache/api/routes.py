@@ -9,6 +9,7 @@ from hashcache.api.analyses import AnalysisPages
 from hashcache.api.health import HealthPages
 from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
+from hashcache.api.pages import WebPages
 from hashcache.api.providers import ProviderPages
 from hashcache.api.spend import SpendPages
 
@@ -21,9 +22,12 @@ def table(
     providers: ProviderPages,
     metrics: MetricsPage,
     health: HealthPages,
+    web: WebPages,
 ) -> list[Route]:
     """Every route."""
     return [
+        Route("/", web.upload, methods=["GET"]),
+        Route("/web/{name}", web.file, methods=["GET"]),
         Route("/api/analyze", analyses.analyze, methods=["POST"]),
         Route("/api/lookup", analyses.lookup, methods=["POST"]),
         Route("/api/analyses/{sha256}", analyses.resource, methods=["GET", "HEAD", "PUT", "DELETE"]),

@@ -31,7 +31,7 @@ def name(content: bytes) -> str:
 
 def unknown(sha256: str) -> dict[str, Any]:
     """What is told of a content that is not known."""
-    return {"sha256": sha256, "status": "unknown", "kind": None, "result": None, "problem": None}
+    return {"sha256": sha256, "status": "unknown", "kind": None, "result": None, "ttl": None, "problem": None}
 
 
 async def test_known_and_unknown(server: Service, vendor: ScriptedVendor) -> None:
@@ -43,11 +43,17 @@ async def test_known_and_unknown(server: Service, vendor: ScriptedVendor) -> Non
         answer = await web.post(PAGE, json={"sha256": [digests[2], absent, digests[0].upper(), *digests]})
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "private, no-cache"
+    told = answer.json()
+    week, month = 7 * 86400, 30 * 86400
+    for one in told["analyses"]:
+        if one["status"] == "known":
+            whole = month if one["kind"] == "text" else week
+            assert whole - 60 < one.pop("ttl") <= whole
     known = {
         digest: {"sha256": digest, "status": "known", "kind": kind, "result": result, "problem": None}
         for digest, kind, result in zip(digests, ("image", "video", "text"), results, strict=True)
     }
-    assert answer.json() == {
+    assert told == {
         "success": True,
         "known": 3,
         "analyses": [known[digests[2]], unknown(absent), known[digests[0]], known[digests[1]]],

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-FILES = ("run", "dev", "load", "lock")
+FILES = ("run", "dev", "web", "load", "lock")
 ADDRESS = re.compile(r"://|^\s*-(?!-hash=sha256:[0-9a-f]{64})|\b[\w-]+\.(?:org|com|net|io|dev)\b", re.MULTILINE)
 LINE = re.compile(
     r"^(?P<requirement>[A-Za-z0-9][^#\\\n]*?) \\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)",
@@ -48,8 +48,8 @@ def wanted(name: str) -> list[Requirement]:
         return source("lock.in")
     groups = PROJECT["dependency-groups"]
     run = PROJECT["project"]["dependencies"]
-    texts = {"run": run, "dev": [*run, *groups["dev"]], "load": groups["load"]}[name]
-    return [Requirement(text) for text in texts] + (source("build.in") if name != "load" else [])
+    texts = {"run": run, "dev": [*run, *groups["dev"]], "web": groups["web"], "load": groups["load"]}[name]
+    return [Requirement(text) for text in texts] + (source("build.in") if name in {"run", "dev"} else [])
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -1,0 +1,134 @@
+"""
+The system's Chromium, driven by Playwright, as somebody who visits the pages.
+
+Rule 1: what is missing (Playwright, Chromium) is said in a line that tells how to get it; it is never skipped.
+Rule 2: a visit notes everything that the page does: requests, console, breaches of its policy, layout shifts.
+Rule 3: each visit is a browser context of its own: no cache, key or cookie of another.
+
+Playwright is imported when a browser starts, so that everything else is tested without it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: Where pictures of the pages are kept, for people to look at.
+SCREENS = Path(__file__).parents[2] / "build" / "screens"
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_SECONDS = 10.0
+_WATCH = """
+window.breaches = []; window.shifts = [];
+addEventListener("securitypolicyviolation", (event) => breaches.push(`${event.violatedDirective} ${event.blockedURI}`));
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) shifts.push([one.value, ...one.sources.map(
+    (source) => source.node && (source.node.outerHTML || source.node.textContent).slice(0, 90))]);
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@dataclass
+class Visit:
+    """One *page* in a context of its own. What it did is in *console*, *requests* (`METHOD /path`) and *hosts*."""
+
+    page: Any
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def uploads(self) -> list[str]:
+        """The requests that carried a content."""
+        return [one for one in self.requests if one == "POST /api/analyze" or one.startswith("PUT ")]
+
+    async def breaches(self) -> list[str]:
+        """What the page's policy forbade it."""
+        return list(await self.page.evaluate("breaches"))
+
+    async def shifts(self) -> list[Any]:
+        """Each layout shift that no input explains: how much, and what moved."""
+        return list(await self.page.evaluate("shifts"))
+
+    async def faults(self) -> list[str]:
+        """What axe-core finds: rule, and the elements."""
+        from axe_playwright_python.async_playwright import Axe
+
+        found = (await Axe().run(self.page)).response["violations"]
+        return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
+
+    async def wide(self) -> int:
+        """By how many pixels the page is wider than its window."""
+        return int(await self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+    async def keep(self, name: str) -> None:
+        """Keep a picture of the whole page as build/screens/*name*.png."""
+        SCREENS.mkdir(parents=True, exist_ok=True)
+        await self.page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
+
+
+class Chromium:
+    """A running browser; `visit` opens a page. Made by `started`."""
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+
+    @asynccontextmanager
+    async def visit(self, url: str, **options: Any) -> AsyncIterator[Visit]:
+        """
+        *url* in a new context with these Playwright *options*: `color_scheme="dark"`, `viewport={...}`.
+
+        AssertionError at the end when something is left in `Visit.console`, the policy was breached or another host was
+        asked. A test takes out of the console what it expects there.
+        """
+        context = await self._browser.new_context(**options)
+        try:
+            context.set_default_timeout(_SECONDS * 1000)
+            await context.add_init_script(_WATCH)
+            page = await context.new_page()
+            visit = Visit(page)
+            page.on("console", lambda message: visit.console.append(f"{message.type}: {message.text}"))
+            page.on("pageerror", lambda error: visit.console.append(f"uncaught: {error}"))
+            page.on("request", lambda request: _note(visit, request))
+            await page.goto(url)
+            yield visit
+            assert visit.console == []
+            assert await visit.breaches() == []
+            assert len(visit.hosts) <= 1, visit.hosts
+        finally:
+            await context.close()
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[Chromium]:
+    """
+    A browser until the end of the block.
+
+    Raises:
+        RuntimeError: what is missing, and how to get it.
+    """
+    try:
+        from playwright.async_api import async_playwright
+    except ImportError:
+        raise RuntimeError("Playwright is not installed: run `make test-web`") from None
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        raise RuntimeError(f"no Chromium is installed (looked for {', '.join(_NAMES)}): apt-get install chromium")
+    async with async_playwright() as playwright:
+        # In a container it runs as root, without the kernel's namespaces and with little shared memory.
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        try:
+            yield Chromium(browser)
+        finally:
+            await browser.close()
+
+
+def _note(visit: Visit, request: Any) -> None:
+    origin, _, path = request.url.partition("//")[2].partition("/")
+    if request.url.startswith("http"):
+        visit.hosts.add(origin)
+        visit.requests.append(f"{request.method} /{path}")
