@@ -80,6 +80,11 @@ def token() -> str:
     return secrets.token_hex(16)
 
 
+def secret() -> str:
+    """256 random bits, as text."""
+    return secrets.token_urlsafe(32)
+
+
 def process(role: str, version: str) -> Process:
     """This process, as the fleet will know it."""
     now = clock()
@@ -102,10 +107,14 @@ def clock() -> Instant:
 
 def quiet(settings: Settings) -> timedelta:
     """How long a process that has nothing to do may say nothing: longer where each word is billed."""
+    return timedelta(minutes=5) if is_billed(settings) else timedelta(seconds=6)
+
+
+def is_billed(settings: Settings) -> bool:
+    """Whether each command to the store costs money, or is one of so many."""
     direct = settings.store.startswith(("redis:", "rediss:"))
     hosted = direct and (urlsplit(settings.store).hostname or "").endswith(".upstash.io")
-    billed = hosted or settings.redis_monthly_commands is not None
-    return timedelta(minutes=5) if billed else timedelta(seconds=6)
+    return hosted or settings.redis_monthly_commands is not None
 
 
 def store(settings: Settings) -> Shared:

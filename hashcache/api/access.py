@@ -10,14 +10,18 @@ Rule 3: administration, and nothing else, also takes the cookie of a session. A 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from hashcache.api.approach import Approach, is_direct
 from hashcache.api.problems import Problem
+from hashcache.core.entry import Instant
+from hashcache.ports import Sessions
 from hashcache.service.callers import Caller, Callers, Role
-from hashcache.service.doorkeeper import Doorkeeper, SignedIn
+from hashcache.service.doorkeeper import Doorkeeper, Life, SignedIn
+from hashcache.settings import Settings
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="hashcache"'}
 _COOKIE, _PLAIN_COOKIE = "__Host-hashcache", "hashcache"
@@ -35,6 +39,26 @@ class Access:
     doorkeeper: Doorkeeper
     approach: Approach
     administered: bool
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        sessions: Sessions,
+        *,
+        now: Callable[[], Instant],
+        monotonic: Callable[[], float],
+        secret: Callable[[], str],
+    ) -> Access:
+        """As it is set, with *sessions*; *now*, *monotonic* and *secret* are the doorkeeper's."""
+        callers = Callers(settings.api_keys, settings.admin_token)
+        life = Life(settings.session_idle, settings.session_life)
+        return cls(
+            callers,
+            Doorkeeper(sessions, callers, life, now=now, monotonic=monotonic, secret=secret),
+            Approach(settings.behind_proxy),
+            administered=settings.admin_token is not None or any(key.role == "admin" for key in settings.api_keys),
+        )
 
     def caller(self, request: Request) -> Caller:
         """

@@ -129,8 +129,10 @@ class AdminPages:
     async def _forget(
         self, selector: Selector, named: dict[str, Any], reason: str, caller: Caller, *, dry_run: bool
     ) -> Response:
+        complete = True
         if dry_run:
-            cleared = Cleared(None, await self._invalidations.count(selector), done=True)
+            counted = await self._invalidations.count(selector)
+            cleared, complete = Cleared(None, counted.entries, done=True), counted.complete
         else:
             cleared = await self._invalidations.invalidate(selector, reason=reason)
             self._observer.invalidated(selector, deleted=cleared.deleted, reason=reason, who=caller.name)
@@ -140,6 +142,7 @@ class AdminPages:
             "deleted": cleared.deleted,
             **named,
             "dry_run": dry_run,
+            "complete": complete,
             "id": sequence,
             "done": cleared.done,
         }

@@ -10,6 +10,7 @@ Rule 3: who asks whether he is signed in is told so, yes or no: not being it is 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 
@@ -27,6 +28,8 @@ from hashcache.service.times import rfc3339
 from hashcache.service.tries import Tries
 
 _MOST_BODY = 4096
+#: How many keys may be tried from one address in a minute.
+_TRIES = 10
 
 
 class SignIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,12 +39,12 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SessionPages:
-    """`/admin/session`. *tries*: how often an address may try; *environment*: what people call this server."""
+    """`/admin/session`. *environment*: what people call this server. *monotonic* gives seconds."""
 
-    def __init__(self, access: Access, limits: Limits, tries: Tries, environment: str) -> None:
+    def __init__(self, access: Access, limits: Limits, environment: str, *, monotonic: Callable[[], float]) -> None:
         self._access = access
         self._limits = limits
-        self._tries = tries
+        self._tries = Tries(most=_TRIES, seconds=60, monotonic=monotonic)
         self._environment = environment
 
     async def who(self, request: Request) -> Response:

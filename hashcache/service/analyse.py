@@ -37,6 +37,10 @@ from hashcache.service.failures import NEGATIVES, recall
 from hashcache.service.lending import Lender
 from hashcache.service.routing import Routing
 from hashcache.service.spending import Purchase, Till
+from hashcache.settings import Settings
+
+#: What else an answer needs, beside the call.
+_SLACK = timedelta(seconds=5)
 
 
 def _nobody_waits() -> None: ...
@@ -50,6 +54,20 @@ class Lives:
     deadlines: dict[Kind, timedelta]
     lease: timedelta
     most: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Lives:
+        """Those that are set."""
+        media, text = settings.media_ttl, settings.text_ttl
+        short, long = settings.provider_timeout, settings.video_timeout
+        if settings.generic is not None and settings.generic.timeout is not None:
+            short, long = max(short, settings.generic.timeout), max(long, settings.generic.timeout)
+        return cls(
+            ttl={Kind.IMAGE: media, Kind.VIDEO: media, Kind.TEXT: text},
+            deadlines={Kind.IMAGE: short + _SLACK, Kind.VIDEO: long + _SLACK, Kind.TEXT: short + _SLACK},
+            lease=settings.lease,
+            most=settings.max_entry,
+        )
 
     def policy(self, kind: Kind) -> Policy:
         """The policy of an answer about a content of *kind*."""

@@ -87,6 +87,13 @@ class Shelf:
         """How many entries of each kind there are."""
         return Counter(sealed.kind for sealed in self._entries.values())
 
+    def sizes(self) -> Counter[str]:
+        """How many bytes the entries of each kind have."""
+        sizes: Counter[str] = Counter()
+        for sealed in self._entries.values():
+            sizes[sealed.kind] += len(sealed.raw)
+        return sizes
+
     def _cost(self, name: str) -> int:
         return len(name) + len(self._entries[name].raw) + _OVERHEAD
 

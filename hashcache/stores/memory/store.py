@@ -176,8 +176,9 @@ class MemoryStore:
         """Always well."""
         shelf = self._shelf
         shelf.drop_ended()
-        keys = {**{kind.value: 0 for kind in Kind}, **shelf.kinds()}
-        return StoreHealth("embedded", "memory", used=shelf.used, most=shelf.most, keys=keys, evicted=shelf.evicted)
+        none = {kind.value: 0 for kind in Kind}
+        keys, sizes = {**none, **shelf.kinds()}, {**none, **shelf.sizes()}
+        return StoreHealth("embedded", "memory", shelf.used, shelf.most, keys, shelf.evicted, sizes=sizes)
 
     @property
     def refused(self) -> int:

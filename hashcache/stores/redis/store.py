@@ -227,7 +227,7 @@ class RedisStore:
         """Whether the server answers, and what it tells of itself: every figure of INFO is optional."""
         try:
             (text,) = await self._server.ask(("INFO",), within=self._patience)
-            keys = await self._catalogue.count()
+            counts = await self._catalogue.count()
         except StoreUnavailable as away:
             return StoreHealth("degraded", self._server.where, most=self._most, reason=away.reason)
         told = figures(text)
@@ -236,7 +236,8 @@ class RedisStore:
             self._server.where,
             used=told.get("used_memory"),
             most=told.get("maxmemory") or self._most,
-            keys=keys,
+            keys=counts.keys if counts else None,
+            sizes=counts.sizes if counts else None,
             evicted=told.get("evicted_keys"),
             found=told.get("keyspace_hits"),
             missed=told.get("keyspace_misses"),

@@ -229,10 +229,10 @@ class SqliteStore:
     async def health(self) -> StoreHealth:
         """Whether the file answers, its size, and what it holds."""
         try:
-            used, keys = await self._file.read(self._figures)
+            used, keys, sizes = await self._file.read(self._figures)
         except StoreUnavailable as away:
             return StoreHealth("degraded", str(self._path), reason=away.reason)
-        return StoreHealth("embedded", str(self._path), used=used, keys=keys)
+        return StoreHealth("embedded", str(self._path), used=used, keys=keys, sizes=sizes)
 
     @property
     def refused(self) -> int:
@@ -269,14 +269,18 @@ class SqliteStore:
         there = self._sealed(file, entry.key, now) if entry.error else None
         return self._sealing.lives(entry.key, there, now=now, barrier=barrier)
 
-    def _figures(self, file: sqlite3.Connection) -> tuple[int, Mapping[str, int]]:
+    def _figures(self, file: sqlite3.Connection) -> tuple[int, Mapping[str, int], Mapping[str, int]]:
         pages, free, size = (
             file.execute(f"PRAGMA {figure}").fetchone()[0] for figure in ("page_count", "freelist_count", "page_size")
         )
-        sql = "SELECT count(*) FROM entries WHERE kind = ? AND name > ? AND name < ? AND expires > ?"
-        prefix, now = self._names.prefix, self.now()
-        keys = {kind.value: file.execute(sql, (kind.value, prefix, prefix + _LAST, now)).fetchone()[0] for kind in Kind}
-        return (pages - free) * size, keys
+        sql = (
+            "SELECT kind, count(*), sum(length(sealed)) FROM entries WHERE name > ? AND name < ? AND expires > ?"
+            " GROUP BY kind"
+        )
+        prefix = self._names.prefix
+        found = {kind: rest for kind, *rest in file.execute(sql, (prefix, prefix + _LAST, self.now()))}
+        keys, sizes = ({kind.value: found.get(kind, (0, 0))[at] for kind in Kind} for at in (0, 1))
+        return (pages - free) * size, keys, sizes
 
 
 def _drop_expired(file: sqlite3.Connection, now: int) -> None:

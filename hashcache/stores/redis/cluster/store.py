@@ -163,7 +163,7 @@ class ClusterStore(RedisStore):
             for text in texts:
                 if isinstance(text, BaseException):
                     raise text
-            keys = await self._catalogue.count()
+            counts = await self._catalogue.count()
         except StoreUnavailable as away:
             return StoreHealth("degraded", self._server.where, most=self._most, reason=away.reason)
         told = [figures(text[0]) for text in texts if not isinstance(text, BaseException)]
@@ -176,7 +176,8 @@ class ClusterStore(RedisStore):
             self._server.where,
             used=used,
             most=most or self._most,
-            keys=keys,
+            keys=counts.keys if counts else None,
+            sizes=counts.sizes if counts else None,
             evicted=evicted,
             found=hits,
             missed=misses,
