@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from hashcache.core.budget import Budget
-from hashcache.core.money import MicroDollars, decimal
+from hashcache.core.money import MicroDollars
 from hashcache.ports import Breaker, StoreHealth
 from hashcache.settings import Thresholds
 
@@ -213,7 +213,7 @@ def _budgets(signs: Signs, thresholds: Thresholds) -> Iterator[Alert]:
             f"budget.{budget.scope}.{budget.period.value}",
             "critical" if spent else "warning",
             f"The {_EVERY[budget.period.value]} budget{of} is {'spent' if spent else 'near its end'}",
-            f"${decimal(used)} of ${decimal(budget.most)} ({percent:.0f} %) are spent or reserved.",
+            f"${used / 1e6:,.2f} of ${budget.most / 1e6:,.2f} ({percent:.0f} %) are spent or reserved.",
             "What is known is answered all the same; what is not, is refused from then on until the next "
             f"{budget.period.value} begins, or the budget is raised.",
             round(percent, 2),
