@@ -128,8 +128,8 @@ export const clear = {
   ask: (many, complete) =>
     many === 0 && complete ? "Nothing matches" : `Clear ${complete ? "" : "at least "}${many} ${many === "1" ? "entry" : "entries"}?`,
   what: (pattern, environment) => `Everything that matches ${pattern} in ${environment}.`,
-  done: (many, pattern) => `Cleared: ${many} entries of ${pattern} are gone.`,
-  going: (many, pattern) => `Cleared: nothing of ${pattern} is served any more. ${many} entries are removed so far, this goes on by itself.`,
+  done: (many, pattern) => `Cleared ${pattern}: ${many} ${many === "1" ? "entry" : "entries"} removed.`,
+  going: (many, pattern) => `Nothing of ${pattern} is served any more. Removed so far: ${many}; this goes on by itself.`,
   progress: (selector, many, at) => `Being removed since ${at}: ${selector}, ${many} so far`,
   cancelled: "Nothing was cleared.",
 };

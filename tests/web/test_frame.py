@@ -10,7 +10,7 @@ from tests.harness.service import Service
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 #: Every page, and the name under which its picture is kept.
-PAGES = {"/": "upload"}
+PAGES = {"/": "upload", "/admin": "door"}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
