@@ -17,8 +17,11 @@ export function preview({ content, name, text }) {
     frame.append(element("p", { class: "soft small" }, ending(name)));
     return { frame, close() {} };
   }
-  const url = URL.createObjectURL(content);
-  const close = () => URL.revokeObjectURL(url);
+  let url = URL.createObjectURL(content);
+  const close = () => {
+    if (url !== null) URL.revokeObjectURL(url);
+    url = null;
+  };
   shown.addEventListener("error", () => {
     close();
     frame.replaceChildren(element("p", { class: "soft small" }, texts.noPreview));

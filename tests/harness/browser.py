@@ -11,7 +11,7 @@ Playwright is imported when a browser starts, so that everything else is tested 
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +19,16 @@ from typing import Any
 
 #: Where pictures of the pages are kept, for people to look at.
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
+#: A name of this machine that is not loopback to the browser: plain http from there is no secure context.
+ELSEWHERE = "elsewhere.test"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _SECONDS = 10.0
 _WATCH = """
-window.breaches = []; window.shifts = [];
+window.breaches = []; window.shifts = []; window.urls = 0;
+for (const [name, step] of [["createObjectURL", 1], ["revokeObjectURL", -1]]) {
+  const own = URL[name].bind(URL);
+  URL[name] = (of) => { urls += step; return own(of); };
+}
 addEventListener("securitypolicyviolation", (event) => breaches.push(`${event.violatedDirective} ${event.blockedURI}`));
 new PerformanceObserver((list) => {
   for (const one of list.getEntries()) if (!one.hadRecentInput) shifts.push([one.value, ...one.sources.map(
@@ -33,7 +39,10 @@ new PerformanceObserver((list) => {
 
 @dataclass
 class Visit:
-    """One *page* in a context of its own. What it did is in *console*, *requests* (`METHOD /path`) and *hosts*."""
+    """
+    One *page* in a context of its own. *console*: what it said; *requests*: those to the API, as `METHOD /path`;
+    *hosts*: all that it asked.
+    """
 
     page: Any
     console: list[str] = field(default_factory=list)
@@ -52,6 +61,10 @@ class Visit:
         """Each layout shift that no input explains: how much, and what moved."""
         return list(await self.page.evaluate("shifts"))
 
+    async def held(self) -> int:
+        """How many blob: URLs the page made and has not given back."""
+        return int(await self.page.evaluate("urls"))
+
     async def faults(self) -> list[str]:
         """What axe-core finds: rule, and the elements."""
         from axe_playwright_python.async_playwright import Axe
@@ -59,9 +72,39 @@ class Visit:
         found = (await Axe().run(self.page)).response["violations"]
         return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
 
+    async def shows(self, text: str) -> str:
+        """Wait until the page shows *text*, to whoever looks at it; the whole of the element that holds it."""
+        found = (
+            self.page.locator("main, dialog").get_by_text(text).locator("visible=true").locator(":scope:not(.unseen)")
+        )
+        await found.first.wait_for()
+        return str(await found.first.inner_text())
+
+    async def choose(self, *contents: bytes, names: Sequence[str] = ()) -> None:
+        """Choose files with these *contents*, all at once, as photo-0.jpg, photo-1.jpg ... or by their *names*."""
+        files = [
+            {"name": names[at] if names else f"photo-{at}.jpg", "mimeType": "image/jpeg", "buffer": content}
+            for at, content in enumerate(contents)
+        ]
+        await self.page.set_input_files("#file", files)
+
+    async def slow(self, upload: int) -> None:
+        """From now on the browser sends *upload* bytes a second, and no more."""
+        session = await self.page.context.new_cdp_session(self.page)
+        network = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
+        await session.send("Network.emulateNetworkConditions", network)
+
+    def expect_console(self, *parts: str) -> None:
+        """Take out of the console what holds one of *parts*; AssertionError when one of them is nowhere."""
+        for part in parts:
+            assert any(part in line for line in self.console), f"{part!r} is not in {self.console}"
+        self.console[:] = [line for line in self.console if not any(part in line for part in parts)]
+
     async def wide(self) -> int:
         """By how many pixels the page is wider than its window."""
-        return int(await self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+        return int(
+            await self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        )
 
     async def keep(self, name: str) -> None:
         """Keep a picture of the whole page as build/screens/*name*.png."""
@@ -119,7 +162,8 @@ async def started() -> AsyncIterator[Chromium]:
     async with async_playwright() as playwright:
         # In a container it runs as root, without the kernel's namespaces and with little shared memory.
         browser = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=path,
+            args=["--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1"],
         )
         try:
             yield Chromium(browser)
@@ -131,4 +175,5 @@ def _note(visit: Visit, request: Any) -> None:
     origin, _, path = request.url.partition("//")[2].partition("/")
     if request.url.startswith("http"):
         visit.hosts.add(origin)
-        visit.requests.append(f"{request.method} /{path}")
+        if path.startswith("api/"):
+            visit.requests.append(f"{request.method} /{path}")

@@ -7,6 +7,7 @@ Everything here lives in the session's loop, because the browser does: each modu
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import pytest_asyncio
 from tests.harness.browser import Chromium, started
 from tests.harness.service import Service
 from tests.harness.vendor import ScriptedVendor, ok
+
+KEY = "key-of-ann"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -51,6 +54,22 @@ async def bought(market: ScriptedVendor, folder: Path) -> AsyncIterator[Service]
         yield service
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def keyed(market: ScriptedVendor, folder: Path) -> AsyncIterator[Service]:
+    """As `bought`, for whoever has KEY."""
+    entry = f"ann:red:user:{sha256(KEY.encode()).hexdigest()}"
+    environment = settings(market, folder / "keyed", HASHCACHE_API_KEYS=entry)
+    async with Service(folder / "keyed", environment) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def local(folder: Path) -> AsyncIterator[Service]:
+    """A service with nothing but its embedded analysis."""
+    async with Service(folder / "local", {"HASHCACHE_STORE": "memory://"}) as service:
+        yield service
+
+
 def settings(vendor: ScriptedVendor, folder: Path, **more: str) -> dict[str, str]:
     """The environment of a service that buys from *vendor* at a cent."""
     return {
@@ -61,5 +80,8 @@ def settings(vendor: ScriptedVendor, folder: Path, **more: str) -> dict[str, str
         "HASHCACHE_GENERIC_VERSION": "/version",
         "HASHCACHE_GENERIC_PRICE_USD": "0.01",
         "HASHCACHE_PROVIDER_PAUSE": "1ms",
+        # A test that fails may leave a purchase open.
+        "HASHCACHE_GRACE": "1s",
+        "HASHCACHE_MAX_UPLOAD": "30000000",
         **more,
     }
