@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hashcache.settings import KNOBS, Knob, load, read_env_file
-from hashcache.settings.knobs import BUDGETS, LIMITS, PROVIDERS, SERVER, STORE
+from hashcache.settings.knobs import ALERTS, BUDGETS, LIMITS, PROVIDERS, SERVER, STORE
 from hashcache.settings.vendors import VENDORS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
@@ -19,6 +19,7 @@ SECTIONS = {
     "Budgets": BUDGETS,
     "Limits": LIMITS,
     "Server and callers": SERVER,
+    "Alerts": ALERTS,
 }
 
 
