@@ -75,8 +75,14 @@ def test_evictions() -> None:
 
 @pytest.mark.parametrize(
     ("p95", "tls", "said", "slow"),
-    [(10, False, None, False), (10.1, False, None, True), (50, True, None, False), (50.1, True, None, True)]
-    + [(25, True, 20, True), (25, False, 30, False)],
+    [
+        (10, False, None, False),
+        (10.1, False, None, True),
+        (50, True, None, False),
+        (50.1, True, None, True),
+        (25, True, 20, True),
+        (25, False, 30, False),
+    ],
 )
 def test_a_slow_store(p95: float, *, tls: bool, said: int | None, slow: bool) -> None:
     """10 ms on a private network, 50 over TLS, or what the operator says."""
