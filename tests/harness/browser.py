@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 #: Where pictures of the pages are kept, for people to look at.
@@ -41,10 +42,11 @@ new PerformanceObserver((list) => {
 class Visit:
     """
     One *page* in a context of its own. *console*: what it said; *requests*: those to the API, as `METHOD /path`;
-    *hosts*: all that it asked.
+    *hosts*: all that it asked. Files that are chosen lie in *folder*.
     """
 
     page: Any
+    folder: Path
     console: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
@@ -82,11 +84,10 @@ class Visit:
 
     async def choose(self, *contents: bytes, names: Sequence[str] = ()) -> None:
         """Choose files with these *contents*, all at once, as photo-0.jpg, photo-1.jpg ... or by their *names*."""
-        files = [
-            {"name": names[at] if names else f"photo-{at}.jpg", "mimeType": "image/jpeg", "buffer": content}
-            for at, content in enumerate(contents)
-        ]
-        await self.page.set_input_files("#file", files)
+        paths = [self.folder / (names[at] if names else f"photo-{at}.jpg") for at in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        await self.page.set_input_files("#file", paths)
 
     async def slow(self, upload: int) -> None:
         """From now on the browser sends *upload* bytes a second, and no more."""
@@ -127,11 +128,12 @@ class Chromium:
         asked. A test takes out of the console what it expects there.
         """
         context = await self._browser.new_context(**options)
+        folder = TemporaryDirectory(prefix="hashcache-visit-")
         try:
             context.set_default_timeout(_SECONDS * 1000)
             await context.add_init_script(_WATCH)
             page = await context.new_page()
-            visit = Visit(page)
+            visit = Visit(page, Path(folder.name))
             page.on("console", lambda message: visit.console.append(f"{message.type}: {message.text}"))
             page.on("pageerror", lambda error: visit.console.append(f"uncaught: {error}"))
             page.on("request", lambda request: _note(visit, request))
@@ -142,6 +144,7 @@ class Chromium:
             assert len(visit.hosts) <= 1, visit.hosts
         finally:
             await context.close()
+            folder.cleanup()
 
 
 @asynccontextmanager

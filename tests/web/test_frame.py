@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-import pytest
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from statistics import median
 
-from tests.harness.browser import Chromium
-from tests.harness.service import Service
+import pytest
+import pytest_asyncio
+
+from tests.harness.browser import Chromium, started
+from tests.harness.service import ROOT, Service
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
+EMPTY = '<!doctype html><html lang="en"><title>Empty</title><link rel="icon" href="/web/icon.svg"><p>Empty</p></html>'
 #: Every page, and the name under which its picture is kept.
 PAGES = {"/": "upload", "/admin": "door"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def emptied(tmp_path: Path) -> AsyncIterator[Service]:
+    """A service of the same code and pages, with one page more: an empty one."""
+    for name in ("hashcache", "web"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "web" / "empty.html").write_text(EMPTY, "utf-8")
+    environment = {"HASHCACHE_STORE": "memory://", "PYTHONPATH": str(tmp_path)}
+    async with Service(tmp_path / "service", environment) as service:
+        yield service
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -21,3 +39,43 @@ async def test_a_page_is_accessible(chromium: Chromium, bought: Service, path: s
         await visit.keep(f"{PAGES[path]}-empty-{scheme}")
         assert await visit.faults() == []
         assert await visit.shifts() == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_phone_shows_a_page_whole(chromium: Chromium, bought: Service, path: str) -> None:
+    """On the narrowest phones nothing sticks out to the side."""
+    async with chromium.visit(bought.url + path, viewport={"width": 320, "height": 568}) as visit:
+        await visit.keep(f"{PAGES[path]}-empty-narrow")
+        assert await visit.wide() == 0
+        assert await visit.shifts() == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_first_paint_is_near_that_of_an_empty_page(chromium: Chromium, emptied: Service, path: str) -> None:
+    """The first paint takes at most twice as long as that of an empty page of the same server: the median of pairs."""
+    ratios = []
+    for _ in range(9):
+        empty = await _first_paint(chromium, f"{emptied.url}/web/empty.html")
+        ratios.append(await _first_paint(chromium, emptied.url + path) / empty)
+    assert median(ratios) <= 2, ratios
+
+
+async def test_a_missing_browser_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Chromium one reads what is missing and how to get it; nothing is passed over."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(RuntimeError, match=r"no Chromium is installed .*: apt-get install chromium"):
+        async with started():
+            pass
+
+
+async def _first_paint(chromium: Chromium, url: str) -> float:
+    """Milliseconds from the navigation to the first contentful paint of *url*, with nothing cached."""
+    async with chromium.visit(url) as visit:
+        # The entry comes with the frame that it tells of.
+        paint = await visit.page.evaluate(
+            """() => new Promise((resolve) => new PerformanceObserver((list) => {
+              const found = list.getEntriesByName("first-contentful-paint");
+              if (found.length) resolve(found[0].startTime);
+            }).observe({type: "paint", buffered: true}))"""
+        )
+    return float(paint)
