@@ -47,7 +47,7 @@ export const rate = {
 export const kinds = {
   names: { image: "Images", video: "Videos", text: "Texts" },
   columns: ["Kind", "Hits", "Misses", "Hit rate", "Entries", "Size"],
-  caption: "Since the beginning; entries as of now",
+  caption: "Since the beginning; entries and sizes as of the last half minute",
 };
 
 export const causes = {
