@@ -137,7 +137,11 @@ export function histogram(place, { counts, labels, titles, marks, name }) {
     drawing.append(svg("line", { x1: x, x2: x, y1: 2, y2: bottom, class: "mark", "stroke-dasharray": "3 3" }));
   }
   const every = Math.ceil(counts.length / Math.max(3, Math.floor(width / 64)));
-  for (let at = 0; at < counts.length; at += every) drawing.append(label((at + 0.5) * step, height - 8, labels[at], "middle"));
+  for (let at = 0; at < counts.length; at += every) {
+    // Those at the ends stay inside.
+    const [x, anchor] = at === 0 ? [0, "start"] : at === counts.length - 1 ? [width, "end"] : [(at + 0.5) * step, "middle"];
+    drawing.append(label(x, height - 8, labels[at], anchor));
+  }
   return drawing;
 }
 

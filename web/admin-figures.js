@@ -22,9 +22,9 @@ export function show(seen, lately, span) {
   part("projection", [seen.spend?.projection], showProjection);
   part("days", [seen.spend?.by_day, width], (place) => showDays(place, seen.spend));
   part("providers", [seen.spend?.by_provider], showProviders);
-  part("budgets", [seen.spend?.budgets], showBudgets);
+  part("budgets", [seen.spend?.budgets, seen.thresholds.budget], showBudgets);
   part("latency", [seen.latency, width], (place) => showLatency(place, seen.latency));
-  part("store", [seen.store, seen.cache.memory, seen.cache.commands, seen.plan], (place) => showStore(place, seen));
+  part("store", [seen.store, seen.thresholds, seen.cache.memory, seen.cache.commands, seen.plan], (place) => showStore(place, seen));
   part("fleet", [seen.processes, seen.spend?.breakers], (place) => showFleet(place, seen));
   part("clearing", [seen.clearing], showClearing);
 }
@@ -156,10 +156,11 @@ function showProviders(place, providers) {
   return rows.length > 0 && table(texts.money.caption, texts.money.columns, rows);
 }
 
-function showBudgets(place, budgets) {
+function showBudgets(place, budgets, threshold) {
   return (budgets ?? []).map((one) => {
     const part = Number(one.limit_usd) > 0 ? Number(one.used_usd) / Number(one.limit_usd) : 1;
-    return gauge(texts.money.budget(one.scope, one.period), texts.money.used(dollars(one.used_usd), dollars(one.limit_usd)), part, [0.8]);
+    return gauge(texts.money.budget(one.scope, one.period), texts.money.used(dollars(one.used_usd), dollars(one.limit_usd)),
+      part, [threshold / 100]);
   });
 }
 
@@ -196,20 +197,21 @@ function showLatency(place, { bounds_ms: bounds, levels }) {
   });
 }
 
-function showStore(place, { cache, store, plan }) {
+function showStore(place, { cache, store, plan, thresholds }) {
   const { used, max, evicted } = cache.memory;
-  const thresholds = store.memory_thresholds.map((one) => one / 100);
   const { month, per_request: perRequest } = cache.commands;
   const ends = plan.limit && (plan.runs_out ? texts.store.runsOut(plan.runs_out) : texts.store.lasts);
   return [
     element("p", {},
       element("span", { class: `badge ${store.status === "degraded" ? "level-critical" : ""}` }, texts.store.states[store.status]), " ",
       element("span", { class: "mono" }, store.where), store.reason && ` (${store.reason})`),
-    max && gauge(texts.store.memory, texts.store.memoryOf(bytes(used), bytes(max)), used / max, thresholds),
+    max && gauge(texts.store.memory, texts.store.memoryOf(bytes(used), bytes(max)), used / max,
+      thresholds.memory.map((one) => one / 100)),
     store.most_connections && gauge(texts.store.connections,
-      texts.store.of(count(store.connections), count(store.most_connections)), store.connections / store.most_connections, [0.8]),
+      texts.store.of(count(store.connections), count(store.most_connections)), store.connections / store.most_connections,
+      [thresholds.connections / 100]),
     plan.limit && gauge(texts.store.commands, texts.store.commandsOf(count(plan.commands ?? 0), count(plan.limit)),
-      (plan.commands ?? 0) / plan.limit, [0.8, 1]),
+      (plan.commands ?? 0) / plan.limit),
     facts([
       !max && [texts.store.memory, used === null ? texts.store.unknown : texts.store.memoryOf(bytes(used), null)],
       month !== null && [texts.store.commands, [count(month), ends].filter(Boolean).join(", ")],

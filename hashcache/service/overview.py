@@ -155,7 +155,11 @@ class Overview:
                 "most_connections": health.most_connections,
                 "evicted_last_hour": signs.evicted,
                 "bytes": dict(health.sizes) if health.sizes is not None else None,
-                "memory_thresholds": list(self._thresholds.memory),
+            },
+            "thresholds": {
+                "memory": list(self._thresholds.memory),
+                "connections": self._thresholds.connections,
+                "budget": self._thresholds.budget,
             },
             "latency": latencies(figures.totals),
             "series": self._recent.series(now),
