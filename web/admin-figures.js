@@ -17,7 +17,7 @@ export function show(seen, lately, span) {
   part("alerts", [seen.alerts], showAlerts);
   part("tiles", [seen.cache, seen.spend, lately], () => showTiles(seen, lately));
   part("rate", [seen.series[span], span, width], (place) => showRate(place, seen.series[span], span));
-  part("kinds", [seen.cache.by_kind, seen.cache.memory.keys, seen.store.bytes], (place) => showKinds(place, seen));
+  part("kinds", [outcomes(seen.cache), seen.cache.by_kind, seen.cache.memory.keys, seen.store.bytes], (place) => showKinds(place, seen));
   part("causes", [seen.cache.misses_by_cause], showCauses);
   part("projection", [seen.spend?.projection], showProjection);
   part("days", [seen.spend?.by_day, width], (place) => showDays(place, seen.spend));
@@ -110,7 +110,15 @@ function showKinds(place, { cache, store }) {
     return [texts.kinds.names[kind], count(hits), count(misses), share(hits, misses) ?? "–",
       known(cache.memory.keys[kind], count), known(size, bytes)];
   });
-  return table(texts.kinds.caption, texts.kinds.columns, rows);
+  return [
+    table(texts.kinds.caption, texts.kinds.columns, rows),
+    element("dl", { class: "outcomes" }, outcomes(cache).map(([name, many]) =>
+      element("div", {}, element("dt", {}, name), element("dd", { class: "number" }, count(many))))),
+  ];
+}
+
+function outcomes(cache) {
+  return Object.entries(texts.kinds.outcomes).map(([name, text]) => [text, cache[name]]);
 }
 
 function showCauses(place, causes) {

@@ -47,6 +47,10 @@ export const rate = {
 export const kinds = {
   names: { image: "Images", video: "Videos", text: "Texts" },
   columns: ["Kind", "Hits", "Misses", "Hit rate", "Entries", "Size"],
+  outcomes: {
+    stale: "Stale hits", collapsed: "Joined a purchase", stored: "Bought and kept", errors: "Errors",
+    duplicates: "Bought twice", invalidations: "Clears", refused_entries: "Entries refused",
+  },
   caption: "Since the beginning; entries and sizes as of the last half minute",
 };
 
