@@ -57,8 +57,8 @@ function showTiles({ cache, series, spend }, lately) {
   const projection = spend?.projection;
   return [
     tile(texts.tiles.rate, recent ?? texts.tiles.rateNone, [
-      now && texts.tiles.rateNow(now, count(lately.hits + lately.misses)),
-      texts.tiles.rateEver(share(cache.hits, cache.misses) ?? "–"),
+      texts.tiles.rateNow(now),
+      texts.tiles.rateEver(share(cache.hits, cache.misses)),
     ]),
     tile(texts.tiles.requests, count(cache.total_requests), [
       texts.tiles.requestsMore(count(cache.hits), count(cache.misses)),

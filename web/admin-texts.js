@@ -21,8 +21,8 @@ export const alerts = {
 export const tiles = {
   rate: "Hit rate, last hour",
   rateNone: "No request yet",
-  rateNow: (rate, many) => `Now ${rate} of ${many} in the last minute`,
-  rateEver: (rate) => `Since the beginning ${rate}`,
+  rateNow: (rate) => `Last minute: ${rate ?? "–"}`,
+  rateEver: (rate) => `All time: ${rate ?? "–"}`,
   requests: "Requests answered",
   requestsMore: (hits, misses) => `${hits} from the cache, ${misses} not`,
   saved: "Saved, 30 days",
