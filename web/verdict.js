@@ -58,14 +58,13 @@ function finding(result, analysis) {
   );
 }
 
-/** The score on its scale. A number alone looks surer than it is. */
+/** The score on its scale: a number alone looks surer than it is. The scale is for the eye, its sentence for everybody. */
 function score(value) {
   if (value === null) return null;
-  const shown = percent(value);
   return element(
     "div", { class: "score" },
-    element("p", { class: "small" }, texts.score(shown)),
-    element("meter", { min: 0, max: 1, value, "aria-label": texts.score(shown) }),
+    element("p", { class: "small" }, texts.score(percent(value))),
+    element("progress", { max: 1, value, "aria-hidden": "true" }),
     element("p", { class: "ends small soft", "aria-hidden": "true" }, texts.scoreEnds.map((end) => element("span", {}, end))),
   );
 }
