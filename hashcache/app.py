@@ -7,16 +7,12 @@ close, counters are flushed, the store closes.
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
-from types import FrameType
 
 import structlog
-from cachetools import LRUCache
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
@@ -26,14 +22,17 @@ from hashcache.api.access import Access
 from hashcache.api.admin import AdminPages
 from hashcache.api.admission import Room
 from hashcache.api.analyses import AnalysisPages
-from hashcache.api.arrival import Pace
 from hashcache.api.connection import Connection
+from hashcache.api.ending import hear_of_the_end
+from hashcache.api.entries import EntryPages
 from hashcache.api.health import HealthPages
 from hashcache.api.hooks import HookWriter
 from hashcache.api.intake import Limits
 from hashcache.api.metrics import MetricsPage
 from hashcache.api.minutes import MinutesPage
+from hashcache.api.overview import OverviewPages
 from hashcache.api.providers import ProviderPages
+from hashcache.api.session import SessionPages
 from hashcache.api.spend import SpendPages
 from hashcache.api.trimming import Trimming, malloc_trim
 from hashcache.core.errors import StoreUnavailable
@@ -44,10 +43,12 @@ from hashcache.engine.near import Near
 from hashcache.ports import StoreHealth
 from hashcache.service.accounting import Accounting
 from hashcache.service.analyse import Analyses, Lives
-from hashcache.service.callers import Callers
+from hashcache.service.browsing import Browsing
+from hashcache.service.callers import DEFAULT_TENANT
 from hashcache.service.cashier import Cashier
 from hashcache.service.epochs import Epochs
 from hashcache.service.jobs import Jobs
+from hashcache.service.overview import FRUGAL, Overview, Pace, Sights
 from hashcache.service.posting import webhooks
 from hashcache.service.reanalysis import Reanalysis
 from hashcache.service.reporter import Reporter, Sources
@@ -55,11 +56,10 @@ from hashcache.service.routing import Routing
 from hashcache.service.spend import StorePrice
 from hashcache.service.spending import Till
 from hashcache.service.statistics import Figures, counter_of, with_money
+from hashcache.service.watch import Watch
 from hashcache.service.webhooks import Webhooks
 from hashcache.settings import Settings, is_loopback
 from hashcache.telemetry import Telemetry
-
-_KNOWN_DIGESTS = 100_000
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
@@ -130,6 +130,29 @@ class _House:
             commands=self._commands,
             flush=self._reporter.flush,
         )
+        pace = FRUGAL if wiring.is_billed(settings) else Pace()
+        self._overview = Overview(
+            Sights(
+                self.store,
+                self.store.ledger,
+                self._figures,
+                self._accounting.report,
+                self._accounting.purse,
+                plan=settings.redis_monthly_commands,
+                tls=settings.store.startswith("rediss"),
+                environment=settings.environment,
+                version=__version__,
+            ),
+            settings.alerts,
+            monotonic=monotonic,
+            pace=pace,
+        )
+        self._watch = Watch(
+            self._overview.alerts,
+            self.store.ledger,
+            own=self._reporter.process.name,
+            every=pace.watch,
+        )
         self._jobs: Jobs | None = None
         self._webhooks: Webhooks | None = None
         self._stopped: float | None = None
@@ -137,48 +160,59 @@ class _House:
     def app(self) -> ASGIApp:
         """The routes behind the connection's rules."""
         settings = self._settings
-        access = Access(
-            Callers(settings.api_keys, settings.admin_token),
-            administered=settings.admin_token is not None or any(key.role == "admin" for key in settings.api_keys),
-        )
+        access = Access.of(settings, self.store.sessions, now=self.store.now, monotonic=monotonic, secret=wiring.secret)
         till = Till(
             self._cashier, self._reporter.process.name, self.store.now, self._telemetry, most=settings.max_entry
         )
         analyses = Analyses(self._cache, self._invalidations, self._routing, Lives.of(settings), till)
         self._webhooks = webhooks(settings, self.store, analyses, HookWriter(), self._telemetry)
         self._jobs = Jobs(analyses, self._cache, self._telemetry, self._webhooks)
-        limits = _limits(settings)
+        budget = settings.upload_budget // settings.workers
+        limits = Limits.of(settings, Room(budget, chance=wiring.chance, trimming=Trimming(malloc_trim)))
         reanalysis = Reanalysis(self._cache, self._routing, monotonic=monotonic)
         providers = ProviderPages(
             self._routing, self._epochs, reanalysis, self.store, self.store.accounts, access, limits, self._telemetry
         )
-        table = routes.table(
-            AnalysisPages(analyses, self._jobs, access, limits, self._telemetry, self._webhooks),
-            AdminPages(self.store, self._invalidations, self._figures, access, limits, self._telemetry),
-            MinutesPage(self.store.ledger, access),
-            SpendPages(
+        every = routes.Pages(
+            analyses=AnalysisPages(analyses, self._jobs, access, limits, self._telemetry, self._webhooks),
+            admin=AdminPages(self.store, self._invalidations, self._figures, access, limits, self._telemetry),
+            minutes=MinutesPage(self.store.ledger, access),
+            spend=SpendPages(
                 self.store.accounts,
                 self._accounting.report,
                 access,
                 limits,
                 lambda: [provider.name for provider in self._routing.everyone()],
             ),
-            providers,
-            MetricsPage(
+            providers=providers,
+            metrics=MetricsPage(
                 self.store.ledger,
                 lambda: self._reporter.process,
                 access,
                 local=settings.host is not None and is_loopback(settings.host),
             ),
-            HealthPages(
+            health=HealthPages(
                 self.store,
                 self._routing.names(),
                 openapi.document(__version__),
                 stopping=lambda: self._stopped is not None,
             ),
-            pages.WebPages(pages.read(pages.folder())),
+            web=pages.WebPages(pages.read(pages.folder())),
+            session=SessionPages(access, limits, settings.environment, monotonic=monotonic),
+            overview=OverviewPages(self._overview, access),
+            entries=EntryPages(
+                Browsing(
+                    self.store,
+                    self.store.ledger,
+                    self._invalidations,
+                    self._routing,
+                    sorted({DEFAULT_TENANT, *(key.tenant for key in settings.api_keys)}),
+                ),
+                access,
+                self._telemetry,
+            ),
         )
-        router = Router(table, redirect_slashes=False, lifespan=self._lifespan)
+        router = Router(routes.table(every), redirect_slashes=False, lifespan=self._lifespan)
         return Connection(router, new_id=wiring.token, observer=self._telemetry)
 
     @asynccontextmanager
@@ -193,13 +227,14 @@ class _House:
             source=self._settings.store_from,
             reason=health.reason,
         )
-        _hear_of_the_end(self._stop)
+        hear_of_the_end(self._stop)
         await self._cache.open()
         self._reporter.start()
         self._cashier.start()
         await self._invalidations.resume()
         if self._webhooks is not None:
             self._webhooks.start()
+        self._watch.start()
         try:
             yield
         finally:
@@ -247,6 +282,7 @@ class _House:
 
     async def _close(self) -> None:
         self._stop()
+        await self._watch.close()
         spent = timedelta(seconds=monotonic() - (self._stopped or monotonic()))
         late = await self._cache.close(max(timedelta(0), self._settings.grace - spent))
         if late:
@@ -262,29 +298,3 @@ class _House:
         await self._reporter.close()
         await self.store.close()
         log.info("stopped")
-
-
-def _hear_of_the_end(stop: Callable[[], None]) -> None:
-    """Call *stop* at the signal that ends the server, before the server's own handler: from then on it is not ready."""
-    if threading.current_thread() is not threading.main_thread():
-        return  # a server that runs us beside its own main thread tells us by the lifespan alone
-    for one in (signal.SIGTERM, signal.SIGINT):
-        before = signal.getsignal(one)
-
-        def hear(number: int, frame: FrameType | None, before: object = before) -> None:
-            stop()
-            if callable(before):
-                before(number, frame)
-
-        signal.signal(one, hear)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        upload=settings.max_upload,
-        text=settings.max_text,
-        pace=Pace(idle=settings.upload_idle.total_seconds(), rate=settings.upload_rate),
-        room=Room(settings.upload_budget // settings.workers, chance=wiring.chance, trimming=Trimming(malloc_trim)),
-        spool=settings.spool_dir,
-        known=LRUCache(_KNOWN_DIGESTS),
-    )

@@ -23,7 +23,19 @@ from hashcache.core.envelope import Envelope
 from hashcache.core.errors import SettingsError
 from hashcache.core.key import Names
 from hashcache.core.secret import Secret, Unsigned
-from hashcache.ports import Accounts, Channel, Ledger, Outbox, Postman, Process, Provider, Rules, Store, StoreFacts
+from hashcache.ports import (
+    Accounts,
+    Channel,
+    Ledger,
+    Outbox,
+    Postman,
+    Process,
+    Provider,
+    Rules,
+    Sessions,
+    Store,
+    StoreFacts,
+)
 from hashcache.postman import HttpPostman
 from hashcache.providers.access import Access
 from hashcache.providers.aiornot import AiOrNotProvider
@@ -53,7 +65,7 @@ _ON_REDIS = {
 
 
 class Shared(Store, Protocol):
-    """A store with its channel, ledger, accounts and outbox: what the processes of a fleet share."""
+    """A store with its channel, ledger, accounts, outbox and sessions: what the processes of a fleet share."""
 
     @property
     def channel(self) -> Channel:
@@ -75,10 +87,20 @@ class Shared(Store, Protocol):
         """What they have promised to send."""
         ...
 
+    @property
+    def sessions(self) -> Sessions:
+        """Who has signed in."""
+        ...
+
 
 def token() -> str:
     """A name that nobody guesses."""
     return secrets.token_hex(16)
+
+
+def secret() -> str:
+    """256 random bits, as text."""
+    return secrets.token_urlsafe(32)
 
 
 def process(role: str, version: str) -> Process:
@@ -104,10 +126,14 @@ def clock() -> Instant:
 
 def quiet(settings: Settings) -> timedelta:
     """How long a process that has nothing to do may say nothing: longer where each word is billed."""
+    return timedelta(minutes=5) if is_billed(settings) else timedelta(seconds=6)
+
+
+def is_billed(settings: Settings) -> bool:
+    """Whether each command to the store costs money, or is one of so many."""
     direct = settings.store.startswith(("redis:", "rediss:"))
     hosted = direct and (urlsplit(settings.store).hostname or "").endswith(".upstash.io")
-    billed = hosted or settings.redis_monthly_commands is not None
-    return timedelta(minutes=5) if billed else timedelta(seconds=6)
+    return hosted or settings.redis_monthly_commands is not None
 
 
 def store(settings: Settings) -> Shared:

@@ -72,20 +72,20 @@ class AdminPages:
 
     async def stats(self, request: Request) -> Response:
         """`GET /api/admin/cache/stats`."""
-        self._access.admin(request)
+        await self._access.admin(request)
         health, figures = await self._store.health(), await self._figures()
         return json_response(report(figures.totals, health, now=self._store.now(), processes=figures.processes))
 
     async def clear(self, request: Request) -> Response:
         """`POST /api/admin/cache/clear`."""
-        caller = self._access.admin(request)
+        caller = await self._access.admin(request)
         asked = await read_reasoned(request, Clear, self._limits)
         selector = Selector(pattern=asked.pattern)
         return await self._forget(selector, {"pattern": asked.pattern}, asked.reason, caller, dry_run=asked.dry_run)
 
     async def invalidate_kind(self, request: Request) -> Response:
         """`POST /api/admin/cache/invalidate/{kind}`."""
-        caller = self._access.admin(request)
+        caller = await self._access.admin(request)
         kind = request.path_params["kind"]
         if kind not in set(Kind):
             raise Problem("not-found", "A kind is one of image, video, text.")
@@ -95,7 +95,7 @@ class AdminPages:
 
     async def invalidate(self, request: Request) -> Response:
         """`POST /api/admin/cache/invalidate?provider=`, `?tag=` or `?tenant=`."""
-        caller = self._access.admin(request)
+        caller = await self._access.admin(request)
         query = request.query_params
         if len(query.multi_items()) != 1 or not {"provider", "tag", "tenant"} & query.keys():
             raise Problem("malformed", "Say which: one of ?provider=, ?tag= and ?tenant=, once, and nothing else.")
@@ -107,7 +107,7 @@ class AdminPages:
 
     async def progress(self, request: Request) -> Response:
         """`GET /api/admin/cache/clears/{id}`."""
-        self._access.admin(request)
+        await self._access.admin(request)
         text = request.path_params["id"]
         found = None
         if text.isascii() and text.isdigit() and len(text) <= 18:
@@ -129,8 +129,10 @@ class AdminPages:
     async def _forget(
         self, selector: Selector, named: dict[str, Any], reason: str, caller: Caller, *, dry_run: bool
     ) -> Response:
+        complete = True
         if dry_run:
-            cleared = Cleared(None, await self._invalidations.count(selector), done=True)
+            counted = await self._invalidations.count(selector)
+            cleared, complete = Cleared(None, counted.entries, done=True), counted.complete
         else:
             cleared = await self._invalidations.invalidate(selector, reason=reason)
             self._observer.invalidated(selector, deleted=cleared.deleted, reason=reason, who=caller.name)
@@ -140,6 +142,7 @@ class AdminPages:
             "deleted": cleared.deleted,
             **named,
             "dry_run": dry_run,
+            "complete": complete,
             "id": sequence,
             "done": cleared.done,
         }

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import IO
 
+from cachetools import LRUCache
+
 from hashcache.api.admission import Room, Share
 from hashcache.api.arrival import Pace
 from hashcache.api.bodies import MemoryBody, SpooledBody
@@ -23,12 +25,17 @@ from hashcache.core.content import HEAD, Content, Kind, Utf8, sniff
 from hashcache.core.digest import Digest, Hasher
 from hashcache.core.errors import ContentTooLarge, EmptyContent, SpoolFull, TextNotUtf8, UnsupportedContent
 from hashcache.ports import Body
+from hashcache.settings import Settings
 
 IN_MEMORY = 16 * 1024 * 1024
 _BATCH = 1024 * 1024
 #: Smaller chunks are gathered into one of this size: as an object each, single bytes would take fifty times their size.
 _GATHERED = 4096
 _KINDS = "JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP; MP4, MOV, WebM, MKV, AVI; or UTF-8 text"
+
+
+#: Digests of so many uploads are remembered.
+_KNOWN_DIGESTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,18 @@ class Limits:
     room: Room
     spool: str | None
     known: MutableMapping[tuple[str, bytes], bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings, room: Room) -> Limits:
+        """Those that are set, with nothing learnt yet."""
+        return cls(
+            upload=settings.max_upload,
+            text=settings.max_text,
+            pace=Pace(idle=settings.upload_idle.total_seconds(), rate=settings.upload_rate),
+            room=room,
+            spool=settings.spool_dir,
+            known=LRUCache(_KNOWN_DIGESTS),
+        )
 
 
 class Intake:

@@ -11,19 +11,15 @@ Rule 2: open without a key only to who asks a server on loopback directly. Throu
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hashcache.api.access import Access
+from hashcache.api.approach import is_direct
 from hashcache.api.exposition import expose
 from hashcache.core.errors import StoreUnavailable
 from hashcache.ports import Ledger, Process
-from hashcache.settings import is_loopback
-
-#: What a proxy adds to what it passes on (RFC 7239, RFC 9110 section 7.6.3, and the custom before those).
-_PASSED_ON = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 
 
 class MetricsPage:
@@ -37,8 +33,8 @@ class MetricsPage:
 
     async def metrics(self, request: Request) -> Response:
         """The metrics of the fleet; where the ledger is away only those of this process."""
-        if not (self._local and _is_direct(request)):
-            self._access.admin(request)
+        if not (self._local and is_direct(request)):
+            await self._access.admin(request)
         own = self._process()
         try:
             totals = await self._ledger.totals()
@@ -47,14 +43,3 @@ class MetricsPage:
             totals, others = None, []
         page, content_type = expose(totals, [own, *others], accept=request.headers.get("accept", ""))
         return Response(page, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
-
-
-def _is_direct(request: Request) -> bool:
-    """Whether nobody passed *request* on, and it names this machine as where it goes."""
-    if any(name in request.headers for name in _PASSED_ON):
-        return False
-    try:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
-    except ValueError:
-        return False
-    return host is not None and is_loopback(host)

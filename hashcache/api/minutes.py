@@ -28,7 +28,7 @@ class MinutesPage:
 
     async def minutes(self, request: Request) -> Response:
         """From `?since=` on, if it is given. Raises StoreUnavailable while the ledger is away."""
-        self._access.admin(request)
+        await self._access.admin(request)
         text = request.query_params.get("since")
         since = EPOCH if text is None else _instant(text)
         return json_response(series(await self._ledger.minutes(since)))

@@ -1,5 +1,5 @@
 """
-The pages that people look at: `/` and the plain files it is made of, as they lie in web/.
+The pages that people look at: `/`, `/admin` and the plain files they are made of, as they lie in web/.
 
 Rule 1: only what lay in web/ when the process started is served, by its exact name: a request never touches a path.
 Rule 2: a page loads nothing from another host, runs no inline script, and cannot be framed (POLICY).
@@ -80,7 +80,7 @@ def read(web: Path) -> dict[str, WebFile]:
 
 
 class WebPages:
-    """`/` and `/web/{name}`. *files* are those of `read`."""
+    """`/`, `/admin` and `/web/{name}`. *files* are those of `read`."""
 
     def __init__(self, files: Mapping[str, WebFile]) -> None:
         self._files = files
@@ -88,6 +88,10 @@ class WebPages:
     async def upload(self, request: Request) -> Response:
         """The upload page."""
         return self._serve("index.html", request)
+
+    async def admin(self, request: Request) -> Response:
+        """The dashboard; what it shows is behind a sign-in."""
+        return self._serve("admin.html", request)
 
     async def file(self, request: Request) -> Response:
         """What a page is made of."""

@@ -55,6 +55,7 @@ KINDS = {
         Kind("vendor-limit", 422, "The provider does not take this content"),
         Kind("budget-spent", 429, "The budget is spent"),
         Kind("webhooks-waiting", 429, "Too many of your webhooks wait to be delivered"),
+        Kind("too-many-tries", 429, "Too many tries"),
         Kind("headers-too-large", 431, "The request's headers are too large"),
         Kind("internal", 500, "A fault of ours"),
         Kind("provider-invalid", 502, "The provider gave no usable answer"),

@@ -56,7 +56,7 @@ class ProviderPages:
 
     async def providers(self, request: Request) -> Response:
         """`GET /api/admin/providers`."""
-        self._access.admin(request)
+        await self._access.admin(request)
         try:
             await self._epochs.learn()
             breakers = {one.provider: one for one in await self._accounts.breakers()}
@@ -67,7 +67,7 @@ class ProviderPages:
 
     async def raise_epoch(self, request: Request) -> Response:
         """`POST /api/admin/providers/{name}/epoch`."""
-        caller = self._access.admin(request)
+        caller = await self._access.admin(request)
         name = self._named(request).name
         reason = (await read_reasoned(request, Reasoned, self._limits)).reason
         epoch = await self._epochs.advance(name, reason=reason)
@@ -76,7 +76,7 @@ class ProviderPages:
 
     async def reanalysis(self, request: Request) -> Response:
         """`GET /api/admin/providers/{name}/reanalysis?near=0.1&of=older`."""
-        self._access.admin(request)
+        await self._access.admin(request)
         provider = self._named(request)
         text = request.query_params.get("near", _NEAR)
         if not re.fullmatch(r"0(\.[0-9]{1,6})?|1(\.0{1,6})?", text):

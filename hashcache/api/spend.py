@@ -46,7 +46,7 @@ class SpendPages:
 
     async def spend(self, request: Request) -> Response:
         """`GET /api/admin/spend?days=30`: the last so many days, today included."""
-        self._access.admin(request)
+        await self._access.admin(request)
         text = request.query_params.get("days", str(_DEFAULT_DAYS))
         if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= KEPT_DAYS:
             raise Problem("malformed", f"days is a whole number from 1 to {KEPT_DAYS}.")
@@ -54,7 +54,7 @@ class SpendPages:
 
     async def import_bill(self, request: Request) -> Response:
         """`POST /api/admin/spend/import?provider=`: a CSV export (day, calls, cost); answers the drift."""
-        self._access.admin(request)
+        await self._access.admin(request)
         names = self._providers()
         provider = request.query_params.get("provider")
         if provider is None:

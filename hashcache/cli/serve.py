@@ -100,7 +100,8 @@ def _greet(settings: Settings, health: StoreHealth, url: str, token: str | None)
         *_money_lines(settings),
     ]
     if token is not None:
-        lines.append(f"  admin      token for this run: {token}")
+        # Behind the hash, so that no browser sends it and no log keeps it: the page trades it for a session.
+        lines.append(f"  admin      {url}/admin#token={token} (for this run)")
     elif not settings.admin_token and not _has_admin(settings):
         lines.append("  admin      closed: set HASHCACHE_ADMIN_TOKEN to open it")
     click.echo("\n".join(lines), err=True)

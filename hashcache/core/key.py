@@ -126,6 +126,10 @@ class Names:
         self.outbox = f"{self.prefix}books:outbox"
         self.due = f"{self.prefix}books:due:{{{self.outbox}}}"
 
+    def session(self, name: str) -> str:
+        """Where the session of this *name* lies."""
+        return f"{self.prefix}books:session:{name}"
+
     def days(self, month: str) -> str:
         """Where the lines of money of the days of a *month* lie, such as `2026-11`."""
         return f"{self.prefix}books:days:{{{self.counters}}}:{month}"

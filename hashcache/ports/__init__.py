@@ -25,6 +25,7 @@ from hashcache.ports.observer import Observer, WebhookObserver
 from hashcache.ports.outbox import Bounds, Full, Outbox, Sealed, Taken
 from hashcache.ports.postman import Posted, Postman
 from hashcache.ports.provider import Answer, Body, Estimate, Pending, Provider, Terms
+from hashcache.ports.sessions import Session, Sessions
 from hashcache.ports.store import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, Slot, Store, StoreHealth
 
 __all__ = [
@@ -60,6 +61,8 @@ __all__ = [
     "Refused",
     "Rules",
     "Sealed",
+    "Session",
+    "Sessions",
     "Settlement",
     "Slot",
     "Store",

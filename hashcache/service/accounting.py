@@ -11,6 +11,7 @@ from hashcache.core.budget import Budget
 from hashcache.core.entry import Instant
 from hashcache.core.spend import day_of
 from hashcache.ports import Accounts
+from hashcache.service.overview import Purse
 from hashcache.service.spend import Books, StorePrice, report
 
 
@@ -36,6 +37,12 @@ class Accounting:
         self._now = now
         self._commands = commands
         self._flush = flush
+
+    async def purse(self) -> Purse:
+        """What alerts need to know. Raises StoreUnavailable."""
+        charges = [budget.charge(self._now()) for budget in self._budgets]
+        breakers, used = await asyncio.gather(self._accounts.breakers(), self._accounts.used(charges))
+        return Purse(breakers, self._budgets, used)
 
     async def report(self, days: int) -> dict[str, Any]:
         """

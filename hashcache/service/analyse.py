@@ -39,6 +39,9 @@ from hashcache.service.routing import Routing
 from hashcache.service.spending import Purchase, Till
 from hashcache.settings import Settings
 
+#: What else an answer needs, beside the call.
+_SLACK = timedelta(seconds=5)
+
 
 def _nobody_waits() -> None: ...
 
@@ -54,15 +57,14 @@ class Lives:
 
     @classmethod
     def of(cls, settings: Settings) -> Lives:
-        """As *settings* say."""
+        """Those that are set."""
         media, text = settings.media_ttl, settings.text_ttl
         short, long = settings.provider_timeout, settings.video_timeout
         if settings.generic is not None and settings.generic.timeout is not None:
             short, long = max(short, settings.generic.timeout), max(long, settings.generic.timeout)
-        slack = timedelta(seconds=5)
         return cls(
             ttl={Kind.IMAGE: media, Kind.VIDEO: media, Kind.TEXT: text},
-            deadlines={Kind.IMAGE: short + slack, Kind.VIDEO: long + slack, Kind.TEXT: short + slack},
+            deadlines={Kind.IMAGE: short + _SLACK, Kind.VIDEO: long + _SLACK, Kind.TEXT: short + _SLACK},
             lease=settings.lease,
             most=settings.max_entry,
         )

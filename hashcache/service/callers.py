@@ -62,11 +62,28 @@ class Callers:
         """
         if presented is None:
             return self._keyless
+        found = self._holder(presented)
+        return found[1] if found else None
+
+    def prove(self, presented: str, words: bytes) -> tuple[Caller, bytes] | None:
+        """Who presents the key *presented*, and a proof that whoever wrote *words* down had that key; None: nobody."""
+        found = self._holder(presented)
+        return (found[1], _proof(found[0], words)) if found else None
+
+    def proven(self, words: bytes, proof: bytes) -> Caller | None:
+        """Whose key made *proof* of *words*; None: no key that is known now, whatever was known then."""
+        found = None
+        for known, caller in self._known:
+            if hmac.compare_digest(_proof(known, words), proof):
+                found = caller
+        return found
+
+    def _holder(self, presented: str) -> tuple[bytes, Caller] | None:
         digest = _digest(presented)
         found = None
         for known, caller in self._known:
             if hmac.compare_digest(known, digest):
-                found = caller
+                found = (known, caller)
         return found
 
 
@@ -84,6 +101,10 @@ def new_key(name: str, tenant: str, role: Role, random: bytes) -> tuple[str, str
         return key, ApiKey(name, tenant, role.value, _digest(key).hex()).entry
     except Malformed as malformed:
         raise SettingsError(f"a key {malformed}") from None
+
+
+def _proof(known: bytes, words: bytes) -> bytes:
+    return hmac.digest(known, b"hashcache 2026-11-21 session, version 1\0" + words, "sha256")
 
 
 def _digest(presented: str) -> bytes:

@@ -27,9 +27,9 @@ from hashcache.ports import Minute, Process, StoreHealth
 
 #: Upper bounds of the buckets of a duration, in milliseconds; the last is open.
 BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000, 180000)
-#: What is told of each minute, in sums over all providers; hits and misses are told by kind.
+#: What is told of each minute, in sums over all providers; hits and misses are told by kind, and causes.
 _PER_MINUTE = frozenset({"stale", "collapsed", "errors", "calls", "spent", "saved", "wasted"})
-_PER_MINUTE_BY_KIND = frozenset({"hits", "misses"})
+_PER_MINUTE_EACH = frozenset({"hits", "misses", "cause"})
 #: Counters of which each month is kept apart: hosts bill by the month.
 _BY_MONTH = frozenset({"commands"})
 
@@ -50,6 +50,7 @@ def count(outcome: Outcome, *, kind: str, milliseconds: float) -> dict[str, int]
         f"{'hits' if cached else 'misses'}.{kind}": 1,
         f"level.{outcome.level.value}": 1,
         f"latency.{word}.{_bucket(milliseconds)}": 1,
+        f"took.{outcome.level.value}.{_bucket(milliseconds)}": 1,
         f"microseconds.{word}": round(milliseconds * 1000),
     }
     if outcome.status is Status.STALE:
@@ -99,7 +100,7 @@ def per_minute(counts: Mapping[str, int]) -> dict[str, int]:
         what = name.partition(".")[0]
         if what in _PER_MINUTE:
             few[what] += number
-        elif what in _PER_MINUTE_BY_KIND:
+        elif what in _PER_MINUTE_EACH:
             few[name] += number
     return dict(few)
 
@@ -144,6 +145,16 @@ def report(
         "money": money(totals),
         "processes": None if processes is None else [_process(one) for one in processes],
     }
+
+
+def latencies(totals: Mapping[str, int]) -> dict[str, Any]:
+    """How long answers of each level took: how many in each bucket, and percentiles in milliseconds."""
+    levels = {}
+    for level in Level:
+        counts = [totals.get(f"took.{level}.{index}", 0) for index in range(len(BUCKETS) + 1)]
+        shares = {f"p{share}": _percentile(counts, share) for share in (50, 95, 99)}
+        levels[level.value] = {"counts": counts, **shares}
+    return {"bounds_ms": list(BUCKETS), "levels": levels}
 
 
 def series(minutes: Iterable[Minute]) -> dict[str, Any]:

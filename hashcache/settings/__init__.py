@@ -7,6 +7,7 @@ Rule 2: zero configuration works: `load({})` is a service on this machine.
 
 from __future__ import annotations
 
+from hashcache.settings.alerting import Thresholds
 from hashcache.settings.credentials import ApiKey
 from hashcache.settings.env_file import read_env_file
 from hashcache.settings.knob import Knob
@@ -14,4 +15,15 @@ from hashcache.settings.knobs import KNOBS
 from hashcache.settings.loading import load
 from hashcache.settings.model import Generic, Settings, Vendor, is_loopback
 
-__all__ = ["KNOBS", "ApiKey", "Generic", "Knob", "Settings", "Vendor", "is_loopback", "load", "read_env_file"]
+__all__ = [
+    "KNOBS",
+    "ApiKey",
+    "Generic",
+    "Knob",
+    "Settings",
+    "Thresholds",
+    "Vendor",
+    "is_loopback",
+    "load",
+    "read_env_file",
+]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hashcache.settings import addresses, budgets, credentials, shapes
+from hashcache.settings import addresses, alerting, budgets, credentials, shapes
 from hashcache.settings.knob import Knob
 from hashcache.settings.vendors import KNOWN, VENDORS
 from hashcache.settings.webhooks import WEBHOOKS
@@ -175,7 +175,34 @@ SERVER = (
          "$(hashcache keys new)", secret=True),
     Knob("HASHCACHE_ADMIN_TOKEN", "admin_token", credentials.token,
          "A key of role admin for tenant `default`; at least 16 characters.", "$(openssl rand -hex 32)", secret=True),
+    Knob("HASHCACHE_BEHIND_PROXY", "behind_proxy", shapes.switch,
+         "1: a proxy stands in front, and strangers reach this server only through it: what it says of its client "
+         "(X-Forwarded-Proto, the last address in X-Forwarded-For) is believed. Signing in needs it to know that the "
+         "browser speaks https.", "1", "0"),
+    Knob("HASHCACHE_SESSION_IDLE", "session_idle",
+         shapes.duration(least=timedelta(minutes=1), most=timedelta(days=30)),
+         "After how long without a request whoever has signed in at /admin is signed out.", "8h", "30m"),
+    Knob("HASHCACHE_SESSION_LIFE", "session_life",
+         shapes.duration(least=timedelta(minutes=1), most=timedelta(days=30)),
+         "After how long he is signed out in any case.", "7d", "12h"),
+)  # fmt: skip
+
+ALERTS = (
+    Knob("HASHCACHE_ALERT_HIT_RATE", "alert.hit_rate", alerting.percents(most=3, falling=True),
+         "Hit rates (%, over the last hour) below which an alert is raised, the worst last; `0`: never.",
+         "60,30", "70,50,20"),
+    Knob("HASHCACHE_ALERT_MEMORY", "alert.memory", alerting.percents(most=3),
+         "Shares of the store's memory (%) above which an alert is raised, the worst last; `100`: never.",
+         "70,85,95", "80,90"),
+    Knob("HASHCACHE_ALERT_EVICTIONS", "alert.evictions", shapes.whole(least=0, most=10**12),
+         "More evictions in an hour than this raise an alert.", "0", "1000"),
+    Knob("HASHCACHE_ALERT_STORE_P95", "alert.store_p95", shapes.duration(least=_INSTANT, most=_HOUR),
+         "An alert is raised when of 100 commands 5 take longer; unset: 10ms, over TLS 50ms.", "25ms"),
+    Knob("HASHCACHE_ALERT_CONNECTIONS", "alert.connections", alerting.percents(most=1),
+         "The share of the connections that the store allows (%) above which an alert is raised.", "90", "80"),
+    Knob("HASHCACHE_ALERT_BUDGET", "alert.budget", alerting.percents(most=1),
+         "The share of a budget (%) from which on an alert is raised.", "95", "80"),
 )  # fmt: skip
 
 #: Every knob, in the order of docs/settings.md.
-KNOBS: tuple[Knob, ...] = STORE + PROVIDERS + VENDORS + BUDGETS + LIMITS + WEBHOOKS + SERVER
+KNOBS: tuple[Knob, ...] = STORE + PROVIDERS + VENDORS + BUDGETS + LIMITS + WEBHOOKS + SERVER + ALERTS

@@ -16,6 +16,7 @@ from typing import Any
 from hashcache.core.errors import SettingsError
 from hashcache.settings import addresses
 from hashcache.settings.addresses import Parts
+from hashcache.settings.alerting import thresholds_of
 from hashcache.settings.budgets import gathered
 from hashcache.settings.credentials import Signing
 from hashcache.settings.knob import Knob
@@ -76,6 +77,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             name.removeprefix("epoch."): value for name, value in values.items() if name.startswith("epoch.") and value
         },
         budgets=gathered(values),
+        alerts=thresholds_of(values),
     )
 
 

@@ -21,6 +21,7 @@ from hashcache.core.entry import Instant
 from hashcache.core.errors import SettingsError
 from hashcache.core.money import FREE, MicroDollars
 from hashcache.core.target import Origin
+from hashcache.settings.alerting import Thresholds
 from hashcache.settings.credentials import ApiKey
 
 #: The provider that costs nothing, and what a kind gets when nobody chose.
@@ -121,6 +122,10 @@ class Settings:
     public: bool
     api_keys: tuple[ApiKey, ...]
     admin_token: str | None = field(repr=False)
+    behind_proxy: bool
+    session_idle: timedelta
+    session_life: timedelta
+    alerts: Thresholds
 
     @property
     def paid(self) -> bool:

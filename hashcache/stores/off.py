@@ -22,12 +22,13 @@ from hashcache.stores.accounts import MemoryAccounts
 from hashcache.stores.hearing import PACE, Hearing, message
 from hashcache.stores.ledger import MemoryLedger
 from hashcache.stores.outbox import MemoryOutbox
+from hashcache.stores.sessions import MemorySessions
 
 
 class OffStore:
     """
-    A Store that holds nothing, with a Channel to nobody, and a Ledger, Accounts and an Outbox that end with this
-    process, as *channel*, *ledger*, *accounts* and *outbox*. *clock* gives milliseconds since 1970.
+    A Store that holds nothing, with a Channel to nobody, and a Ledger, Accounts, an Outbox and Sessions that end with
+    this process, as *channel*, *ledger*, *accounts*, *outbox* and *sessions*. *clock* gives milliseconds since 1970.
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:
@@ -37,6 +38,7 @@ class OffStore:
         self.accounts = MemoryAccounts(clock)
         self.ledger = MemoryLedger(clock, lines=self.accounts.lines)
         self.outbox = MemoryOutbox(clock)
+        self.sessions = MemorySessions(clock)
 
     @property
     def keeps(self) -> bool:

@@ -141,7 +141,15 @@ async def test_clear_forgets_what_matches(root: httpx.AsyncClient, vendor: Scrip
     dry = await root.post(CLEAR, json={"pattern": pattern, "dry_run": True})
     assert (dry.status_code, dry.json()) == (
         200,
-        {"success": True, "deleted": 1, "pattern": pattern, "dry_run": True, "id": None, "done": True},
+        {
+            "success": True,
+            "deleted": 1,
+            "pattern": pattern,
+            "dry_run": True,
+            "complete": True,
+            "id": None,
+            "done": True,
+        },
     )
     assert (await root.post("/api/analyze", content=picture)).headers["X-Cache"] == "HIT"
     cleared = await root.post(CLEAR, json={"pattern": pattern, "reason": "a test"})
@@ -151,6 +159,7 @@ async def test_clear_forgets_what_matches(root: httpx.AsyncClient, vendor: Scrip
         "deleted": 1,
         "pattern": pattern,
         "dry_run": False,
+        "complete": True,
         "id": "",
         "done": True,
     }
@@ -223,6 +232,7 @@ async def test_invalidate(
         "pattern": None,
         **named,
         "dry_run": False,
+        "complete": True,
         "id": "",
         "done": True,
     }

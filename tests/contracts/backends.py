@@ -18,7 +18,7 @@ from redis.cluster import ClusterNode
 from hashcache.core.barrier import NONE
 from hashcache.core.envelope import Envelope
 from hashcache.core.key import Names
-from hashcache.ports import Accounts, Channel, Ledger, Outbox, Store
+from hashcache.ports import Accounts, Channel, Ledger, Outbox, Sessions, Store
 from hashcache.stores.hearing import PACE, Pace
 from hashcache.stores.memory import MemoryStore
 from hashcache.stores.memory.shelf import Sealed
@@ -53,6 +53,11 @@ class Both(Store, Protocol):
     @property
     def outbox(self) -> Outbox:
         """What is to be sent."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who has signed in."""
         ...
 
 

@@ -817,6 +817,8 @@ async def test_health(store: Both) -> None:
     health = await store.health()
     assert health.status in {"connected", "embedded"}
     assert health.keys == {"image": 1, "video": 1, "text": 2}
+    assert health.sizes is not None
+    assert all(health.sizes[kind] > 100 * many for kind, many in health.keys.items())
     assert health.used > 0
     assert health.where
 

@@ -173,8 +173,8 @@ async def test_a_dry_run_forgets_nothing(cache: Cache, shop: Shop) -> None:
     for number in range(3):
         await ask(cache, shop, number)
     invalidations = Invalidations(cache)
-    assert await invalidations.count(ALL) == 3
-    assert await invalidations.count(Selector(kind="text")) == 0
+    assert (await invalidations.count(ALL)).entries == 3
+    assert (await invalidations.count(Selector(kind="text"))).entries == 0
     assert (await ask(cache, shop)).status is Status.HIT
 
 
@@ -280,16 +280,16 @@ async def test_what_is_dead_is_not_counted(cache: Cache, shop: Shop, store: CutO
     """A dry run tells what a clear would forget: not what is forbidden already and only not swept yet."""
     await ask(cache, shop)
     await store.forbid(ALL, "test")
-    assert await Invalidations(cache).count(ALL) == 0
+    assert (await Invalidations(cache).count(ALL)).entries == 0
 
 
 async def test_what_is_only_kept_to_be_served_stale_is_not_counted(cache: Cache, shop: Shop, clock: HandClock) -> None:
     """It has expired."""
     policy = replace(POLICY, stale_if_error=timedelta(days=7))
     await cache.get_or_load(key_of(), LABEL, policy, shop.load())
-    assert await Invalidations(cache).count(ALL) == 1
+    assert (await Invalidations(cache).count(ALL)).entries == 1
     clock.advance(POLICY.ttl)
-    assert await Invalidations(cache).count(ALL) == 0
+    assert (await Invalidations(cache).count(ALL)).entries == 0
 
 
 async def test_one_sweep_of_a_clear_at_a_time(cache: Cache, shop: Shop, store: CutOff) -> None:

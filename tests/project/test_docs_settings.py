@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hashcache.settings import KNOBS, Knob, load, read_env_file
-from hashcache.settings.knobs import BUDGETS, LIMITS, PROVIDERS, SERVER, STORE
+from hashcache.settings.knobs import ALERTS, BUDGETS, LIMITS, PROVIDERS, SERVER, STORE
 from hashcache.settings.vendors import VENDORS
 from hashcache.settings.webhooks import WEBHOOKS
 
@@ -21,6 +21,7 @@ SECTIONS = {
     "Limits": LIMITS,
     "Webhooks": WEBHOOKS,
     "Server and callers": SERVER,
+    "Alerts": ALERTS,
 }
 
 

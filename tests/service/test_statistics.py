@@ -138,6 +138,7 @@ def test_the_series_tells_each_minute() -> None:
     assert few == {
         "hits.image": 1,
         "misses.text": 1,
+        "cause.new": 1,
         "collapsed": 1,
         "saved": 20_005,
         "spent": 10_000,

@@ -88,7 +88,7 @@ async def test_the_env_file_is_read_and_the_environment_wins(services: Services,
 async def test_the_admin_token_is_made_once_for_all_workers(services: Services) -> None:
     """Without an admin's key a server on loopback prints one token, once, and every worker knows it."""
     service = await services.start("--workers", "2", HASHCACHE_ADMIN_TOKEN="", **CHEAP)
-    (token,) = re.findall(r"token for this run: (\S+)", service.log())
+    (token,) = re.findall(r"/admin#token=(\S+)", service.log())
     await until(lambda: len(service.events("store.opened")) == 2, what="two workers have opened the store")
     # Each request on a connection of its own: the kernel deals them out to both workers.
     answers = await asyncio.gather(*(_status(service.url, token) for _ in range(20)))
@@ -108,7 +108,7 @@ async def test_a_new_key_works(services: Services, paid: dict[str, str], tmp_pat
     root = dict(line.split() for line in shown.splitlines())
     keys = f"{ann['entry']},{root['entry']}"
     service = await services.start(HASHCACHE_API_KEYS=keys, HASHCACHE_ADMIN_TOKEN="", **paid)
-    assert "token for this run" not in service.log()
+    assert "#token=" not in service.log()
     content = photo()
     assert (await upload(service.url, content)).status_code == 401
     assert (await upload(service.url, content, ann["key"] + "x")).status_code == 401

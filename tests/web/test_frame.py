@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 EMPTY = '<!doctype html><html lang="en"><title>Empty</title><link rel="icon" href="/web/icon.svg"><p>Empty</p></html>'
 #: Every page, and the name under which its picture is kept.
-PAGES = {"/": "upload"}
+PAGES = {"/": "upload", "/admin": "door"}
 
 
 @pytest_asyncio.fixture(loop_scope="session")

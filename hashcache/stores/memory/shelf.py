@@ -20,6 +20,7 @@ from hashcache.stores.accounts import MemoryAccounts
 from hashcache.stores.ledger import MemoryLedger
 from hashcache.stores.memory.channel import Hub
 from hashcache.stores.outbox import MemoryOutbox
+from hashcache.stores.sessions import MemorySessions
 
 #: What an entry costs beside its bytes and its name: objects and the dictionary's row.
 _OVERHEAD = 256
@@ -87,6 +88,13 @@ class Shelf:
         """How many entries of each kind there are."""
         return Counter(sealed.kind for sealed in self._entries.values())
 
+    def sizes(self) -> Counter[str]:
+        """How many bytes the entries of each kind have."""
+        sizes: Counter[str] = Counter()
+        for sealed in self._entries.values():
+            sizes[sealed.kind] += len(sealed.raw)
+        return sizes
+
     def _cost(self, name: str) -> int:
         return len(name) + len(self._entries[name].raw) + _OVERHEAD
 
@@ -138,4 +146,5 @@ class Shared:
         self.accounts = MemoryAccounts(clock)
         self.ledger = MemoryLedger(clock, lines=self.accounts.lines)
         self.outbox = MemoryOutbox(clock)
+        self.sessions = MemorySessions(clock)
         self.hub = Hub()

@@ -27,9 +27,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 class MemoryStore:
     """
-    Store in this process, with its Channel, Ledger, Accounts and Outbox as *channel*, *ledger*, *accounts* and
-    *outbox*. *clock* gives milliseconds since 1970; *most* bounds the entries in bytes, their names and an estimate of
-    what Python adds included.
+    Store in this process, with its Channel, Ledger, Accounts, Outbox and Sessions as *channel*, *ledger*, *accounts*,
+    *outbox* and *sessions*. *clock* gives milliseconds since 1970; *most* bounds the entries in bytes, their names and
+    an estimate of what Python adds included.
 
     *shared*: what another end has already; see `join`.
     """
@@ -56,6 +56,7 @@ class MemoryStore:
         self.ledger = self._shared.ledger
         self.accounts = self._shared.accounts
         self.outbox = self._shared.outbox
+        self.sessions = self._shared.sessions
         self.channel = MemoryChannel(self._shared.hub, self.now, pace)
 
     def join(self) -> MemoryStore:
@@ -181,8 +182,9 @@ class MemoryStore:
         """Always well."""
         shelf = self._shelf
         shelf.drop_ended()
-        keys = {**{kind.value: 0 for kind in Kind}, **shelf.kinds()}
-        return StoreHealth("embedded", "memory", used=shelf.used, most=shelf.most, keys=keys, evicted=shelf.evicted)
+        none = {kind.value: 0 for kind in Kind}
+        keys, sizes = {**none, **shelf.kinds()}, {**none, **shelf.sizes()}
+        return StoreHealth("embedded", "memory", shelf.used, shelf.most, keys, shelf.evicted, sizes=sizes)
 
     @property
     def refused(self) -> int:

@@ -10,8 +10,8 @@ Rule 3: commands cost money: heads of one page come in one round trip, and what 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -36,6 +36,14 @@ _REMOVE = Script.load("remove")
 _GLOB = re.compile(r"([*?\[\]\\^-])")
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many entries there are of each kind (*keys*), and how many bytes they had when they were first seen."""
+
+    keys: dict[str, int]
+    sizes: dict[str, int]
+
+
 class Catalogue:
     """The entries of one environment on *server*; each verb may take *patience* for each round trip."""
 
@@ -48,8 +56,8 @@ class Catalogue:
         self._patience = patience
         self._monotonic = monotonic
         self._ours = _GLOB.sub(r"\\\1", names.prefix) + "*"
-        self._kinds: dict[str, str] = {}
-        self._counts: Mapping[str, int] | None = None
+        self._kinds: dict[str, tuple[str, int]] = {}
+        self._counts: Counts | None = None
         self._counted: float | None = None
 
     async def scan(self, cursor: str | None, limit: int) -> Page:
@@ -73,14 +81,14 @@ class Catalogue:
         keys = [self._names.entry(head.key) for head in heads]
         return _REMOVE.call(keys, MARK_FROM, MARK_TO - 1, *(mark(head) for head in heads))
 
-    async def count(self) -> Mapping[str, int] | None:
-        """How many entries of each kind there are, as of the last half minute; None: too many to count cheaply."""
+    async def count(self) -> Counts | None:
+        """What there is of each kind, as of the last half minute; None: too many to count cheaply."""
         now = self._monotonic()
         if self._counted is None or now - self._counted >= _COUNT_AGE:
             self._counts, self._counted = await self._count(), now
         return self._counts
 
-    async def _count(self) -> Mapping[str, int] | None:
+    async def _count(self) -> Counts | None:
         names: set[str] = set()
         cursor = "0"
         for _ in range(_STEPS):
@@ -91,10 +99,14 @@ class Catalogue:
         if cursor != "0" or len(names) > _COUNTED:
             return None
         unknown = names - self._kinds.keys()
-        self._kinds = {name: kind for name, kind in self._kinds.items() if name in names}
+        self._kinds = {name: known for name, known in self._kinds.items() if name in names}
         for head in await self._heads(unknown):
-            self._kinds[self._names.entry(head.key)] = head.label.kind
-        return {**{kind.value: 0 for kind in Kind}, **Counter(self._kinds.values())}
+            self._kinds[self._names.entry(head.key)] = (head.label.kind, head.size)
+        counts = Counts(dict.fromkeys(Kind, 0), dict.fromkeys(Kind, 0))
+        for kind, size in self._kinds.values():
+            counts.keys[kind] = counts.keys.get(kind, 0) + 1
+            counts.sizes[kind] = counts.sizes.get(kind, 0) + size
+        return counts
 
     async def _names_from(self, cursor: str, count: int) -> tuple[str, list[str]]:
         """One step of SCAN: the next cursor ("0": the end) and the names of entries that it found."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -19,6 +20,11 @@ class Remote(Protocol):
     @property
     def commands(self) -> int:
         """How many commands were sent, those inside scripts not counted."""
+        ...
+
+    @property
+    def took(self) -> Sequence[float]:
+        """How long the last few hundred round trips took, in seconds, failed ones included."""
         ...
 
     async def open(self) -> None:

@@ -10,6 +10,7 @@ Rule 3: what leaves is StoreUnavailable, made in `failures`; redis-py's own erro
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -30,6 +31,8 @@ from hashcache.stores.redis.scripts import Call, Command
 
 #: Reasons for which another server may answer next time: the one that was asked is gone, or a replica now.
 _GONE = frozenset({"readonly", "timeout", "unreachable"})
+#: Of so many round trips it is remembered how long they took.
+_REMEMBERED = 512
 
 
 class Server:
@@ -52,6 +55,8 @@ class Server:
         self.where = str(address)
         #: How many commands were sent, those inside scripts not counted.
         self.commands = 0
+        #: How long the last round trips took, in seconds; waiting for a connection included.
+        self.took: deque[float] = deque(maxlen=_REMEMBERED)
         self._connections = Connections(address, most=connections, patience=patience)
         self._patience = patience
         self._clock = clock
@@ -117,6 +122,7 @@ class Server:
             StoreUnavailable: the server is out of reach or late.
         """
         self.admit()
+        asked = self._monotonic()
         try:
             async with deadline(within):
                 return await self._exchange(commands)
@@ -127,6 +133,8 @@ class Server:
             EOFError,
         ) as error:  # the last two: not Redis's protocol, or half of it
             raise self.refusal(error) from None
+        finally:
+            self.took.append(self._monotonic() - asked)
 
     def answered(self) -> None:
         """It serves."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,8 @@ from hashcache.stores.redis.outbox import RedisOutbox
 from hashcache.stores.redis.reach import Reach, Terms, reach_server
 from hashcache.stores.redis.scripts import Call, Script
 from hashcache.stores.redis.server import Server
+from hashcache.stores.redis.sessions import RedisSessions
+from hashcache.stores.redis.vitals import figures, p95
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -49,8 +51,8 @@ _FORGET = Script.load("forget")
 class RedisStore:
     """
     Store on the server that *url* names (`redis://`, or `rediss://` with verified certificates), or on the master that
-    sentinels name (`redis+sentinel://`, `rediss+sentinel://`), with its Channel, Ledger, Accounts and Outbox as
-    *channel*, *ledger*, *accounts* and *outbox*.
+    sentinels name (`redis+sentinel://`, `rediss+sentinel://`), with its Channel, Ledger, Accounts, Outbox and Sessions
+    as *channel*, *ledger*, *accounts*, *outbox* and *sessions*.
 
     *connections*: the most that this process opens, beside the channel's one. *deadline*: how long a verb of a
     request may take, in all; *patience*: opening a connection, and the verbs of administration. *ca_file*: the
@@ -92,6 +94,7 @@ class RedisStore:
         self.ledger = RedisLedger(self._server, names, self._clock, patience)
         self.accounts = RedisAccounts(self._server, names, self._clock, deadline=deadline, patience=patience)
         self.outbox = RedisOutbox(self._server, self._lasting, names, self._clock, patience=patience)
+        self.sessions = RedisSessions(self._server, self._lasting, names, self._clock, patience)
 
     def _reach(self, url: str, ca_file: str | None, terms: Terms) -> Reach:
         """What *url* leads to."""
@@ -232,7 +235,7 @@ class RedisStore:
         """Whether the server answers, and what it tells of itself: every figure of INFO is optional."""
         try:
             (text,) = await self._server.ask(("INFO",), within=self._patience)
-            keys = await self._catalogue.count()
+            counts = await self._catalogue.count()
         except StoreUnavailable as away:
             return StoreHealth("degraded", self._server.where, most=self._most, reason=away.reason)
         told = figures(text)
@@ -241,10 +244,14 @@ class RedisStore:
             self._server.where,
             used=told.get("used_memory"),
             most=told.get("maxmemory") or self._most,
-            keys=keys,
+            keys=counts.keys if counts else None,
+            sizes=counts.sizes if counts else None,
             evicted=told.get("evicted_keys"),
             found=told.get("keyspace_hits"),
             missed=told.get("keyspace_misses"),
+            p95=p95(self._server.took),
+            connections=told.get("connected_clients"),
+            most_connections=told.get("maxclients"),
         )
 
     async def examine(self) -> StoreFacts | None:
@@ -284,9 +291,3 @@ class RedisStore:
 
     def _records(self, key: Key) -> tuple[str, str, str]:
         return self._names.entry(key), self._names.claim(key), self._names.tombstone(key)
-
-
-def figures(text: bytes) -> Mapping[str, int]:
-    """The whole numbers in an answer to INFO."""
-    pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines())
-    return {name: int(value) for name, _, value in pairs if value.isdecimal()}

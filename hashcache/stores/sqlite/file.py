@@ -19,7 +19,7 @@ from hashcache.core.errors import SettingsError
 #: PRAGMA application_id: tells our files from other people's. Four letters, HCSH.
 APPLICATION = 0x48435348
 #: PRAGMA user_version: of how many of the schema's steps (schema_1.sql, ...) the tables are made.
-VERSION = 4
+VERSION = 5
 #: A file up to this size is checked from end to end when it is opened; a larger one shows its damage later.
 _CHECKED_UP_TO = 64 * 1024 * 1024
 #: What every SQLite file begins with (sqlite.org/fileformat.html, section 1.3).

@@ -29,6 +29,7 @@ from hashcache.stores.sqlite.books import Books, decode
 from hashcache.stores.sqlite.channel import SqliteChannel
 from hashcache.stores.sqlite.ledger import SqliteLedger
 from hashcache.stores.sqlite.outbox import SqliteOutbox
+from hashcache.stores.sqlite.sessions import SqliteSessions
 from hashcache.stores.sqlite.transactions import Transactions
 
 #: How many expired rows of a table one commit removes at most.
@@ -42,10 +43,10 @@ _LAST = "\U0010ffff"
 
 class SqliteStore:
     """
-    Store in the file at *path*, which is made when it is absent, with its Channel, Ledger, Accounts and Outbox as
-    *channel*, *ledger*, *accounts* and *outbox*. *clock* gives milliseconds since 1970; all processes that share the
-    file share the machine's. *monotonic*, in seconds, one for all processes too, *poll*, how often it looks for
-    notices, and *pace* are the channel's.
+    Store in the file at *path*, which is made when it is absent, with its Channel, Ledger, Accounts, Outbox and
+    Sessions as *channel*, *ledger*, *accounts*, *outbox* and *sessions*. *clock* gives milliseconds since 1970; all
+    processes that share the file share the machine's. *monotonic*, in seconds, one for all processes too, *poll*, how
+    often it looks for notices, and *pace* are the channel's.
 
     Other than the port says, `open` raises SettingsError when the file cannot be used: a start must fail with a
     clear line rather than buy every answer again.
@@ -73,6 +74,7 @@ class SqliteStore:
         self.ledger = SqliteLedger(self._file, names, clock)
         self.accounts = SqliteAccounts(self._file, names, clock)
         self.outbox = SqliteOutbox(self._file, names, clock)
+        self.sessions = SqliteSessions(self._file, names, clock)
 
     @property
     def keeps(self) -> bool:
@@ -234,10 +236,10 @@ class SqliteStore:
     async def health(self) -> StoreHealth:
         """Whether the file answers, its size, and what it holds."""
         try:
-            used, keys = await self._file.read(self._figures)
+            used, keys, sizes = await self._file.read(self._figures)
         except StoreUnavailable as away:
             return StoreHealth("degraded", str(self._path), reason=away.reason)
-        return StoreHealth("embedded", str(self._path), used=used, keys=keys)
+        return StoreHealth("embedded", str(self._path), used=used, keys=keys, sizes=sizes)
 
     @property
     def refused(self) -> int:
@@ -274,14 +276,18 @@ class SqliteStore:
         there = self._sealed(file, entry.key, now) if entry.error else None
         return self._sealing.lives(entry.key, there, now=now, barrier=barrier)
 
-    def _figures(self, file: sqlite3.Connection) -> tuple[int, Mapping[str, int]]:
+    def _figures(self, file: sqlite3.Connection) -> tuple[int, Mapping[str, int], Mapping[str, int]]:
         pages, free, size = (
             file.execute(f"PRAGMA {figure}").fetchone()[0] for figure in ("page_count", "freelist_count", "page_size")
         )
-        sql = "SELECT count(*) FROM entries WHERE kind = ? AND name > ? AND name < ? AND expires > ?"
-        prefix, now = self._names.prefix, self.now()
-        keys = {kind.value: file.execute(sql, (kind.value, prefix, prefix + _LAST, now)).fetchone()[0] for kind in Kind}
-        return (pages - free) * size, keys
+        sql = (
+            "SELECT kind, count(*), sum(length(sealed)) FROM entries WHERE name > ? AND name < ? AND expires > ?"
+            " GROUP BY kind"
+        )
+        prefix = self._names.prefix
+        found = {kind: rest for kind, *rest in file.execute(sql, (prefix, prefix + _LAST, self.now()))}
+        keys, sizes = ({kind.value: found.get(kind, (0, 0))[at] for kind in Kind} for at in (0, 1))
+        return (pages - free) * size, keys, sizes
 
 
 def _drop_expired(file: sqlite3.Connection, now: int) -> None:

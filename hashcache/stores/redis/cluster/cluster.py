@@ -67,6 +67,11 @@ class Cluster:
         """How many commands were sent, those inside scripts not counted."""
         return self.nodes.commands
 
+    @property
+    def took(self) -> Sequence[float]:
+        """How long the last round trips to each node took, in seconds."""
+        return self.nodes.took
+
     async def open(self) -> None:
         """Find the nodes, if they can be reached now."""
         await self.nodes.open()

@@ -72,6 +72,11 @@ class Nodes:
         return self._other_commands + sum(server.commands for server in self._servers.values())
 
     @property
+    def took(self) -> Sequence[float]:
+        """How long the last round trips to each of them took, in seconds."""
+        return [seconds for server in self._servers.values() for seconds in server.took]
+
+    @property
     def topology(self) -> Topology:
         """
         The one in force, as far as is known.

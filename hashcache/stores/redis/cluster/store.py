@@ -45,12 +45,21 @@ from hashcache.stores.redis.cluster.seeds import seeds_of
 from hashcache.stores.redis.cluster.topology import slot_of
 from hashcache.stores.redis.reach import Reach, Terms
 from hashcache.stores.redis.scripts import Call, Script
-from hashcache.stores.redis.store import RedisStore, figures
+from hashcache.stores.redis.store import RedisStore
+from hashcache.stores.redis.vitals import figures, p95
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, mark
 
 _ASCERTAIN = Script.load("ascertain")
 _REMOVE = Script.load("remove")
-_SUMMED = ("used_memory", "maxmemory", "evicted_keys", "keyspace_hits", "keyspace_misses")
+_SUMMED = (
+    "used_memory",
+    "maxmemory",
+    "evicted_keys",
+    "keyspace_hits",
+    "keyspace_misses",
+    "connected_clients",
+    "maxclients",
+)
 
 
 class ClusterStore(RedisStore):
@@ -155,11 +164,11 @@ class ClusterStore(RedisStore):
             for text in texts:
                 if isinstance(text, BaseException):
                     raise text
-            keys = await self._catalogue.count()
+            counts = await self._catalogue.count()
         except StoreUnavailable as away:
             return StoreHealth("degraded", self._server.where, most=self._most, reason=away.reason)
         told = [figures(text[0]) for text in texts if not isinstance(text, BaseException)]
-        used, most, evicted, hits, misses = (
+        used, most, evicted, hits, misses, clients, most_clients = (
             sum(one[name] for one in told if name in one) if any(name in one for one in told) else None
             for name in _SUMMED
         )
@@ -168,10 +177,14 @@ class ClusterStore(RedisStore):
             self._server.where,
             used=used,
             most=most or self._most,
-            keys=keys,
+            keys=counts.keys if counts else None,
+            sizes=counts.sizes if counts else None,
             evicted=evicted,
             found=hits,
             missed=misses,
+            p95=p95(self._server.took),
+            connections=clients,
+            most_connections=most_clients,
         )
 
     # What is otherwise than on one server
