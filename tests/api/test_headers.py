@@ -125,7 +125,7 @@ async def test_the_log_tells_each_analysis(web: httpx.AsyncClient, service: Serv
         ("GET", "/nowhere", 404, "not-found"),
         ("GET", "/api/analyses/", 404, "not-found"),
         ("POST", "/api/analyze/", 404, "not-found"),
-        ("GET", "//", 404, "not-found"),
+        ("GET", "/api//", 404, "not-found"),
         ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404, "not-found"),
         ("GET", "/caf%C3%A9", 404, "not-found"),
         ("GET", "/%ff%fe", 404, "not-found"),
