@@ -30,8 +30,9 @@ _PLACEHOLDER = re.compile(
 
 
 def varied(secret: bytes) -> bool:
-    """Whether it has as many different letters as chance gives; a placeholder (`xxxx`, `1234`) has fewer."""
-    return len(set(secret)) >= _DISTINCT and b"EXAMPLE" not in secret
+    """Whether its letters differ as chance has it; those of a placeholder (`xxxx`, `1234`) do not."""
+    letters = set(secret)
+    return len(letters) >= _DISTINCT and max(map(secret.count, letters)) * 2 < len(secret) and b"EXAMPLE" not in secret
 
 
 def _mixed(secret: bytes) -> bool:
@@ -138,8 +139,8 @@ RULES: tuple[Rule, ...] = (
         (b"ghp_", b"gho_", b"ghu_", b"ghr_", b"ghs_", b"github_pat_"),
         re.compile(
             _token(
-                rb"gh",
-                rb"(?:[pour]_[A-Za-z0-9]{36,251}+(?![A-Za-z0-9_])|s_[A-Za-z0-9._-]{36,2048}+"
+                rb"g",
+                rb"(?:h[pour]_[A-Za-z0-9]{36,251}+(?![A-Za-z0-9_])|hs_[A-Za-z0-9._-]{36,2048}+"
                 rb"|ithub_pat_[A-Za-z0-9_]{60,250}+)",
             )
         ),
