@@ -211,6 +211,12 @@ def test_ordinary_answers_hold_none(name: str) -> None:
         assert Guard(what).judge(payload).payload == payload
 
 
+def test_an_escape_is_no_letter() -> None:
+    """A new line and `pm_...` is no token of npm, though JSON writes it with an n; after one, a token is one."""
+    assert find_secrets(json.dumps("\n" + "pm_" + WORD[:36]).encode()) == {}
+    assert find_secrets(json.dumps("\nnp" + "m_" + WORD[:36]).encode()) == {"npm_token": 1}
+
+
 def test_entropy_is_asked_for() -> None:
     """Off by default. At its threshold it sees a key of no known shape, but no digest, identifier or picture."""
     payload = json.dumps({"key": WORD[:40], "n": 1}).encode()
@@ -330,7 +336,22 @@ EVIL = [
     *("AKIA", "AKIAA", "secret_key", "secret key=", "secret_key=" + "a" * 39 + " ", "secret access "),
     *("ghp_", "ghs_.", "github_pat_", "glpat-", "glpat-" + "a" * 20 + ".", "xoxb-", "sk_live_", "AIza", "npm_"),
     *("sk-ant-", "sk-ant-a-", "sk-proj-", "sk-", "SG.", "SG." + "a" * 22 + ".", "SK", "SK0", "pypi-AgE"),
-    *("ey.", "eyJ", "eyJ0.", "eyJhbGciOi.", "eyJhbGciOiJub25lIn0.", "e", "a", "a.", ".", "0aA", " ", '"', '\\"'),
+    *(
+        "ey.",
+        "eyJ",
+        "eyJ0.",
+        "eyJhbGciOi.",
+        "eyJhbGciOiJub25lIn0.",
+        "-eyJ",
+        "e",
+        "a",
+        "a.",
+        ".",
+        "0aA",
+        " ",
+        '"',
+        '\\"',
+    ),
     *("://", "://a:", "://:", ":", "://a:b", "a@", "\\", "\\u002d"),
     *("authorization", "authorization:", "Authorization: Bearer ", "Authorization: Bearer aaaaaaaa", "authorization ["),
 ]
