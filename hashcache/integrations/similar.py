@@ -7,7 +7,7 @@ Rule 1: what is offered says so (`match: near`), how far it is, and whose answer
 Rule 2: a text is compared with those of its own type and user only, and only where that type asked for it.
 Rule 3: normalised for comparing alone (Unicode NFKC, case folded): no key is made of that. What is kept of a text is
         its words or its direction, in this process's memory, and in no log.
-Rule 4: everything is bounded: the texts that are remembered, the length of each, and how many types and users.
+Rule 4: everything is bounded: the length of a text, and how many are remembered, of one type and user and in all.
 Rule 5: two texts with other numbers in them are never near by their words: `order 17` is not `order 18`.
 Rule 6: the index lives in this process and knows no lifetimes. Whoever is offered a key reads its answer, and forgets
         the key here when there is none any more.
@@ -20,8 +20,9 @@ import inspect
 import math
 import re
 import unicodedata
+from array import array
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import mul
 from typing import Literal, NamedTuple, cast
@@ -65,7 +66,7 @@ def containment(one: frozenset[str], other: frozenset[str]) -> float:
 
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     """The smaller of both containments: symmetric, and low where a short text is merely a part of a long one."""
-    return min(containment(one, other), containment(other, one))
+    return len(one & other) / max(len(one), len(other)) if one and other else 0.0
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
@@ -102,7 +103,7 @@ class _Text:
 
     words: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
-    direction: tuple[float, ...] = ()
+    direction: Sequence[float] = ()
 
     def similarity(self, other: _Text) -> float:
         if self.direction:
@@ -114,10 +115,10 @@ class Similar:
     """
     An index of the texts that were answered. Not safe in several threads: it belongs to one event loop.
 
-    *threshold*: from which similarity on a text is offered, above 0 and at most 1. *most*: texts per type and user;
-    beyond it those go that were neither remembered nor offered for longest. *scopes*: how many types and users.
-    *longest*: characters of a text. *width*: words in a shingle; with 1 the order of the words does not count.
-    *embed*: compare by its direction (cosine) instead; then *width* is not used. What it raises is raised on.
+    *threshold*: from which similarity on a text is offered, above 0 and at most 1. *most*: texts per type and user,
+    *total*: of all of them; beyond that those go that were neither remembered nor offered for longest. *longest*:
+    characters of a text. *width*: words in a shingle; with 1 the order of the words does not count. *embed*: compare
+    by its direction (cosine) instead; then *width* is not used. What it raises is raised on.
     """
 
     def __init__(
@@ -125,20 +126,21 @@ class Similar:
         threshold: float = 0.9,
         *,
         most: int = 1000,
-        scopes: int = 1000,
+        total: int = 10_000,
         longest: int = LONGEST,
         width: int = 1,
         embed: Embed | None = None,
     ) -> None:
         if not 0 < threshold <= 1:
             raise ValueError("threshold is a similarity, above 0 and at most 1")
-        if min(most, scopes, longest, width) < 1:
-            raise ValueError("most, scopes, longest and width are 1 or more")
+        if min(most, total, longest, width) < 1:
+            raise ValueError("most, total, longest and width are 1 or more")
         self._threshold = threshold
-        self._most, self._scopes, self._longest = most, scopes, longest
+        self._most, self._total, self._longest = most, total, longest
         self._width = width
         self._embed = embed
         self._length: int | None = None
+        self._count = 0
         self._index: OrderedDict[Scope, OrderedDict[str, _Text]] = OrderedDict()
 
     async def remember(self, scope: Scope, key: str, text: str) -> bool:
@@ -153,12 +155,14 @@ class Similar:
             return False
         texts = self._index.setdefault(scope, OrderedDict())
         self._index.move_to_end(scope)
+        self._count += key not in texts
         texts[key] = read
         texts.move_to_end(key)
         if len(texts) > self._most:
-            texts.popitem(last=False)
-        if len(self._index) > self._scopes:
-            self._index.popitem(last=False)
+            self.forget(scope, next(iter(texts)))
+        if self._count > self._total:
+            unused = next(iter(self._index))
+            self.forget(unused, next(iter(self._index[unused])))
         return True
 
     async def offer(self, scope: Scope, text: str) -> Near | None:
@@ -174,29 +178,34 @@ class Similar:
         texts = self._index.get(scope)
         if read is None or texts is None:
             return None
-        apart, key = min((-read.similarity(other), key) for key, other in texts.items())
-        if -apart < self._threshold:
+        if self._embed is None:
+            apart, key = _closest(read, texts.items())
+        else:  # a thousand products of a thousand numbers each would hold up the loop
+            apart, key = await asyncio.to_thread(_closest, read, list(texts.items()))
+        if -apart < self._threshold or key not in self._index.get(scope, ()):
             return None
-        texts.move_to_end(key)
+        self._index[scope].move_to_end(key)
         self._index.move_to_end(scope)
         return Near(key, round(1 + apart, 12))
 
     def forget(self, scope: Scope, key: str) -> None:
         """Offer *key* no more, since its answer is gone."""
         texts = self._index.get(scope)
-        if texts is not None:
-            texts.pop(key, None)
+        if texts is not None and key in texts:
+            del texts[key]
+            self._count -= 1
             if not texts:
                 del self._index[scope]
 
     def clear(self) -> None:
         """Offer nothing of what was remembered."""
         self._index.clear()
+        self._count = 0
         self._length = None
 
     def __len__(self) -> int:
         """How many texts are remembered."""
-        return sum(map(len, self._index.values()))
+        return self._count
 
     async def _read(self, text: str) -> _Text | None:
         if len(text) > self._longest:
@@ -211,7 +220,12 @@ class Similar:
         if self._length not in (None, len(direction)):
             raise EmbeddingRefused(f"an embedding of {len(direction)} numbers, where earlier ones had {self._length}")
         self._length = len(direction)
-        return _Text(direction=direction)
+        return _Text(direction=array("d", direction))
+
+
+def _closest(read: _Text, texts: Iterable[tuple[str, _Text]]) -> tuple[float, str]:
+    """The negative similarity, and the key, of the one of *texts* that is to be offered before all others."""
+    return min((-read.similarity(other), key) for key, other in texts)
 
 
 async def _embedded(embed: Embed, text: str) -> Sequence[float]:

@@ -152,18 +152,28 @@ async def test_what_cannot_be_compared_is_not(text: str) -> None:
 
 
 async def test_room_is_bounded() -> None:
-    """Per type and user, and in their number; what was not used for longest goes first."""
+    """Per type and user; what was not used for longest goes first."""
     similar = await index("a", "b", most=2)
     await similar.offer(FAQ, "a")
     await similar.remember(FAQ, "2", "c")
     found = [await similar.offer(FAQ, text) for text in "abc"]
     assert found == [Near("0", 0.0), None, Near("2", 0.0)]
-    similar = Similar(scopes=2)
-    for user in ("ada", "bob", "ada", "eve"):
-        await similar.remember(Scope("faq", user), user, "a")
-    assert len(similar) == 2
-    assert await similar.offer(Scope("faq", "bob"), "a") is None
-    assert await similar.offer(Scope("faq", "ada"), "a") == Near("ada", 0.0)
+
+
+async def test_room_is_bounded_in_all() -> None:
+    """Beyond it, whoever has neither remembered nor been offered anything for longest loses his oldest text."""
+    ada, bob, eve = (Scope("faq", user) for user in ("ada", "bob", "eve"))
+    similar = Similar(total=4)
+    for scope, text in ((ada, "a"), (bob, "a"), (bob, "b"), (ada, "b"), (eve, "a")):
+        await similar.remember(scope, text, text)
+    assert len(similar) == 4
+    assert await similar.offer(bob, "a") is None
+    assert await similar.offer(bob, "b") == Near("b", 0.0)
+    await similar.remember(eve, "b", "b")
+    assert await similar.offer(ada, "a") is None
+    await similar.remember(eve, "b", "c")
+    assert await similar.offer(ada, "b") == Near("b", 0.0)
+    assert len(similar) == 4
 
 
 async def test_what_is_gone_is_not_offered() -> None:
