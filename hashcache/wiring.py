@@ -11,7 +11,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from ssl import SSLContext
 from typing import Any, Protocol
@@ -103,9 +103,9 @@ def quiet(settings: Settings) -> timedelta:
     return timedelta(minutes=5) if billed else timedelta(seconds=6)
 
 
-def store(settings: Settings) -> Shared:
+def store(settings: Settings, clock: Callable[[], Instant] = clock) -> Shared:
     """
-    The store of *settings*, not opened yet.
+    The store of *settings*, not opened yet, on *clock* where no server tells the time.
 
     Raises:
         SettingsError: its URL names nothing that we know.
