@@ -126,7 +126,9 @@ class Answering:
             self.types.setdefault(kind.name, kind)
             return kind
         if not isinstance(kind, str):
-            raise TypeError(f"a type is a hashcache.Type or the name of one, not {kind!r}; write @cache.cached(...)")
+            raise TypeError(
+                f"a type is a hashcache.Type or its name, not {kind!r}; decorators have parentheses: @cached()"
+            )
         known = self.types.get(kind)
         if known is None:
             raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")

@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any
+
+#: How long somebody who was interrupted waits for others to hear of it, in seconds.
+_LEAVING = 1.0
 
 
 class ThreadRun:
@@ -67,7 +70,11 @@ class ThreadRun:
         asked.add_done_callback(lambda _: self._work.put(None))
         try:
             while (work := self._work.get()) is not None:
-                work()
+                try:
+                    work()
+                except BaseException:  # an interrupt: who asks next finds the run ended
+                    wait([asked], timeout=_LEAVING)
+                    raise
         except BaseException:
             self._leave()
             raise
