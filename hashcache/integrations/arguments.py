@@ -113,6 +113,8 @@ def _pairs(value: Mapping[Any, object], depth: int) -> bytes:
 
 def _framed(form: bytes, *parts: bytes) -> bytes:
     """*parts*, each after its length, after the letter of their *form*."""
+    if len(parts) == 1:
+        return form + len(parts[0]).to_bytes(8, "big") + parts[0]
     return form + b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 

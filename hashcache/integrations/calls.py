@@ -37,9 +37,20 @@ class Calls:
         self.name = f"{plain.__module__}.{plain.__qualname__}"
         self.signature = inspect.signature(function)
         self.is_async = inspect.iscoroutinefunction(function)
+        parameters = self.signature.parameters.values()
+        self._positional = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+        self._defaults = {one.name: one.default for one in parameters}
+        self._required = [name for name, default in self._defaults.items() if default is inspect.Parameter.empty]
+        self._simple = all(one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY) for one in parameters)
 
     def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """All arguments by name, defaults included; TypeError as of the call itself."""
+        if self._simple and len(args) <= len(self._positional):  # as `bind`, at a tenth of its time
+            given = dict(zip(self._positional, args, strict=False))
+            every = {**self._defaults, **given, **kwargs}
+            fits = len(every) == len(self._defaults) and given.keys().isdisjoint(kwargs)
+            if fits and not any(every[name] is inspect.Parameter.empty for name in self._required):
+                return every
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments
