@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from hashcache import wiring
@@ -21,6 +22,7 @@ from hashcache.core.entry import Label
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
+from hashcache.engine.invalidation import SOON
 from hashcache.engine.load import LoadFailed
 from hashcache.integrations import names
 from hashcache.integrations.figures import Stats, Tally
@@ -215,11 +217,14 @@ class Answering:
             self.failed("delete", keys[0], away)
             return 0
 
-    async def invalidate(self, selector: Selector, reason: str) -> tuple[int, int]:
-        """Forget what *selector* means, everywhere; how many entries are gone so far, and how many processes heard."""
+    async def invalidate(self, selector: Selector, reason: str, within: timedelta = SOON) -> tuple[int, int]:
+        """
+        Forget what *selector* means, everywhere; how many entries are gone *within* that time, and how many processes
+        heard.
+        """
         opened = self.here
         try:
-            cleared = await opened.invalidations.invalidate(selector, reason=reason)
+            cleared = await opened.forgetting.forget(selector, reason, within)
         except StoreUnavailable as away:
             self.failed("invalidate", selector, away)
             return 0, 0

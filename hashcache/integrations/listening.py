@@ -90,7 +90,7 @@ class ListeningChannel:
 
     def listeners(self, sequence: int | None) -> int:
         """How many processes listened when the invalidation *sequence* was published here."""
-        return 0 if sequence is None else self._listeners.pop(sequence, 0)
+        return 0 if sequence is None else self._listeners.get(sequence, 0)
 
     def _tell(self, notice: Notice, *, here: bool) -> None:
         told = _told(notice, here=here) if self._callbacks else None

@@ -17,6 +17,7 @@ from hashcache import wiring
 from hashcache.engine.cache import Cache as Engine
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.near import Near
+from hashcache.integrations.forgetting import Forgetting
 from hashcache.integrations.listening import Invalidated, ListeningChannel
 
 log = logging.getLogger("hashcache")
@@ -43,6 +44,7 @@ class Opened:
             store, self.channel, Near(near), token=wiring.token, chance=wiring.chance, observer=_Spokesman()
         )
         self.invalidations = Invalidations(self.engine)
+        self.forgetting = Forgetting(self.invalidations)
         self.orders: set[asyncio.Task[Any]] = set()
 
     def refreshes(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -23,6 +24,8 @@ from hashcache.integrations.types import Type
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: Nobody is given what was forgotten, from the first moment: a write need not wait until the keys are gone too.
+_AT_ONCE = timedelta(0)
 
 
 class Targets:
@@ -77,7 +80,7 @@ def invalidates(answering: Answering, function: Callable[P, R], targets: Targets
         if keys:
             await answering.forget(keys)
         for selector in selectors:
-            await answering.invalidate(selector, reason)
+            await answering.invalidate(selector, reason, _AT_ONCE)
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         doomed = targets.of(args, kwargs)

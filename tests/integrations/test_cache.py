@@ -20,7 +20,7 @@ from hashcache.core.policy import Policy
 from hashcache.settings import load
 from hashcache.testing import Bench
 from tests.harness.loads import Shop
-from tests.harness.turns import until
+from tests.harness.turns import until, until_waiting
 from tests.harness.valkey import Valkey
 from tests.integrations.conftest import Work
 
@@ -135,6 +135,23 @@ async def test_what_the_service_has_paid_for_stays(cache: Cache, bench: Bench, s
     assert (await engine.look([key])).outcome is not None
 
 
+async def test_many_who_forget_the_same_share_an_invalidation(cache: Cache, bench: Bench) -> None:
+    """
+    Two hundred at once open two barriers, not two hundred, which would forget everything; who asks later shares none
+    that began before, and who leaves takes nobody along.
+    """
+    store = cache.answering.opened.store
+    asking = [asyncio.create_task(cache.invalidate(type="dashboard")) for _ in range(200)]
+    await until_waiting(asking)
+    await cache.set("a", 1, type="dashboard")
+    late = asyncio.create_task(cache.invalidate(type="dashboard"))
+    asking[100].cancel()
+    await asyncio.gather(*asking, late, return_exceptions=True)
+    assert [task.cancelled() for task in asking].count(True) == 1
+    assert await cache.get("a") is None
+    assert (await store.barrier()).sequence <= 3
+
+
 async def test_types_that_must_not_be_kept_are_not(cache: Cache, bench: Bench, work: Work) -> None:
     """`set` says False, functions run each time, and the statistics tell."""
     letters = Type("letters", personal=True)
@@ -197,7 +214,7 @@ async def test_warming_tells_how_far_it_is_and_survives_failures(cache: Cache, b
     def broken() -> None:
         raise ValueError("broken")
 
-    calls = [*(partial(cache.get_or_load, f"k{number}", work) for number in range(4)), broken]
+    calls: list[Callable[[], Any]] = [*(partial(cache.get_or_load, f"k{number}", work) for number in range(4)), broken]
     assert await cache.warm(calls, progress=told.append, at_once=2) == Warmed(5, 5, 1)
     assert [one.done for one in told] == [1, 2, 3, 4, 5]
     assert [await cache.get_or_load(f"k{number}", work) is not None for number in range(4)]
@@ -208,8 +225,12 @@ async def test_every_process_forgets_and_listens(make_cache: Make) -> None:
     """Three processes on a real server: what one invalidates, nobody is given afterwards, and all are told once."""
     one, two, three = [await make_cache() for _ in range(3)]
     heard: list[tuple[str, Invalidated]] = []
+
+    def note(name: str, told: Invalidated) -> None:
+        heard.append((name, told))
+
     for name, cache in (("one", one), ("two", two), ("three", three)):
-        cache.on_invalidate(lambda told, name=name: heard.append((name, told)))
+        cache.on_invalidate(partial(note, name))
     await one.set("agents:1", 1)
     await one.set("pages:1", 1)
     assert [await cache.get("agents:1") for cache in (one, two, three)] == [1, 1, 1]
@@ -277,7 +298,7 @@ async def test_a_server_that_is_away_at_the_start_is_no_error(valkey: Valkey, wo
 async def test_off_keeps_nothing_and_runs_once_at_a_time(work: Work) -> None:
     """Two who ask together share a run; who asks later has one of his own."""
     async with Cache("off") as cache:
-        assert await asyncio.gather(cache.get_or_load("a", work), cache.get_or_load("a", work)) == [1, 1]
+        assert list(await asyncio.gather(cache.get_or_load("a", work), cache.get_or_load("a", work))) == [1, 1]
         assert await cache.get_or_load("a", work) == 2
         assert not cache.is_enabled
         assert not await cache.set("a", 1)
