@@ -150,22 +150,28 @@ def test_a_callback_cannot_wait_for_its_own_thread(cache: SyncCache, bench: Sync
     assert "own thread" in heard[0]
 
 
-def test_a_stale_answer_is_refreshed_in_the_background(cache: SyncCache, bench: SyncBench) -> None:
-    """By a thread of its own: the caller has left."""
+@pytest.mark.parametrize("near", [0, 1_000_000])
+def test_a_stale_answer_is_refreshed_in_the_background(near: int) -> None:
+    """By a thread of its own, wherever it was found: the caller has left before the new one is there."""
+    cache = SyncCache("memory://", near_bytes=near)
     ran: list[str] = []
-    again = threading.Event()
+    left, again = threading.Event(), threading.Event()
 
     @cache.cached(Type("news", ttl=60, stale=60))
     def news() -> int:
         ran.append(threading.current_thread().name)
-        if len(ran) > 1:
+        number = len(ran)
+        if number > 1:
+            assert left.wait(5)
             again.set()
-        return len(ran)
+        return number
 
-    assert news() == 1
-    bench.clock.advance(60)
-    assert news() == 1
-    assert again.wait(5)
+    with in_memory_sync(cache) as bench:
+        assert news() == 1
+        bench.clock.advance(60)
+        assert news() == 1
+        left.set()
+        assert again.wait(5)
     assert ran[1] == "hashcache function"
 
 
