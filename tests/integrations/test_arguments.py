@@ -71,8 +71,8 @@ class Page(msgspec.Struct):
 
 DIFFERENT: list[Any] = [
     None, True, False, 0, 1, -1, 255, 256, -256, 1.0, 0.0, -0.0, float("nan"), float("inf"), 1j, "1", "", "True", b"1",
-    b"", bytearray(b"1"), [], [1], [[1]], [1, 2], (1, 2), (), (1,), Point(1, 2), *A, *AB, {}, {1: 2}, {2: 1}, {"1": 2}, set(),
-    {1, 2}, frozenset({1, 2}), Decimal(1), Decimal("1.0"), UUID(int=1), Colour.RED, Colour.BLUE, Level.ONE,
+    b"", bytearray(b"1"), [], [1], [[1]], [1, 2], (1, 2), (), (1,), Point(1, 2), *A, *AB, {}, {1: 2}, {2: 1}, {"1": 2},
+    set(), {1, 2}, frozenset({1, 2}), Decimal(1), Decimal("1.0"), UUID(int=1), Colour.RED, Colour.BLUE, Level.ONE,
     Filter("a"), Filter("a", 11), Page(1), Page(2), date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC),
     datetime(2026, 1, 1), datetime(2026, 1, 1, fold=1),  # noqa: DTZ001 - naive ones are arguments too
     datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))), time(1), time(1, tzinfo=UTC),
