@@ -205,7 +205,7 @@ class Answering:
                 break
             await self.forget([asked.key])  # somebody else's run ended meanwhile, or in this very millisecond
         if not load.began or outcome is None or not outcome.stored:
-            self.failed("set", asked.key, "it was not kept")
+            self.failed("set", asked.key, "the store did not keep it")
             return False
         return True
 
@@ -267,6 +267,9 @@ class Answering:
     def _count(self, asked: Asked, outcome: Outcome) -> None:
         self.tally.answered(asked.kind.name, outcome)
         self.tally.errors += outcome.store_away
+        most = self.settings.max_entry
+        if not outcome.stored and len(outcome.entry.payload) > most:  # else it would run each time, and nobody knew why
+            self.failed("keep", asked.key, f"larger than {most} bytes (max_entry)")
         if self.witness is not None:
             self.witness(asked, outcome)
         if log.isEnabledFor(logging.DEBUG):

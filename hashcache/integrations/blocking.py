@@ -47,10 +47,17 @@ class SyncCache:
         secret: str = "",
         encrypt: bool = False,
         near_bytes: int = 64_000_000,
+        max_entry: int = 1_000_000,
         types: Iterable[Type] = (),
     ) -> None:
         self._cache = Cache(
-            store, environment=environment, secret=secret, encrypt=encrypt, near_bytes=near_bytes, types=types
+            store,
+            environment=environment,
+            secret=secret,
+            encrypt=encrypt,
+            near_bytes=near_bytes,
+            max_entry=max_entry,
+            types=types,
         )
         self._thread: Thread | None = None
         self._stop: Callable[[], object] = lambda: None

@@ -42,7 +42,8 @@ class Cache:
     """
     Answers kept in *store*: `redis://`, `rediss://`, `sqlite:///path`, `memory://`, `off`, or any other URL that
     HASHCACHE_STORE takes. *environment* keeps what shares a store apart; *secret* signs entries, *encrypt* also hides
-    them; *types* are known by name beside `hashcache.TYPES`, or instead of the one of the same name.
+    them; *near_bytes* bounds memory, *max_entry* what is kept of one answer; *types* are known by name beside
+    `hashcache.TYPES`, or instead of the one of the same name.
 
     Raises (when made):
         SettingsError: the store, or another of these, is malformed.
@@ -56,10 +57,12 @@ class Cache:
         secret: str = "",
         encrypt: bool = False,
         near_bytes: int = 64_000_000,
+        max_entry: int = 1_000_000,
         types: Iterable[Type] = (),
     ) -> None:
         variables = {"HASHCACHE_STORE": store, "HASHCACHE_ENV": environment, "HASHCACHE_SECRET": secret}
-        variables |= {"HASHCACHE_ENCRYPT": str(int(encrypt)), "HASHCACHE_NEAR_BYTES": str(near_bytes)}
+        variables |= {"HASHCACHE_NEAR_BYTES": str(near_bytes), "HASHCACHE_MAX_ENTRY": str(max_entry)}
+        variables |= {"HASHCACHE_ENCRYPT": str(int(encrypt))}
         self._prepare(load(variables), types)
 
     @classmethod

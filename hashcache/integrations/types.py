@@ -84,7 +84,7 @@ class Type:
     negatives: Mapping[type[Exception], Duration] = field(default_factory=dict, hash=False)
     personal: bool = False
     realtime: bool = False
-    patience: Duration = 200.0
+    patience: Duration = 3600.0
     #: The same for the engine.
     policy: Policy = field(init=False, repr=False, compare=False)
 

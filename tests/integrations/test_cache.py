@@ -295,6 +295,36 @@ async def test_a_server_that_is_away_at_the_start_is_no_error(valkey: Valkey, wo
         assert await cache.get_or_load("a", work) == 1
 
 
+async def test_what_is_too_large_is_given_and_said(work: Work, caplog: pytest.LogCaptureFixture) -> None:
+    """It is not kept; whoever wonders why it runs each time reads it in the log."""
+
+    async def large() -> str:
+        return "x" * 2000 * await work()
+
+    async with Cache("memory://", max_entry=1024) as cache:
+        assert [len(await cache.get_or_load("a", large)) for _ in range(2)] == [2000, 4000]
+        assert "operation=keep of=app:a:$:all reason=larger than 1024 bytes" in caplog.text
+        assert not await cache.set("b", "x" * 2000)
+
+
+async def test_answers_of_users_are_hidden_in_the_store(valkey: Valkey) -> None:
+    """Encrypted with a key of each user's; nobody's name is in the key of an entry."""
+    async with Cache(valkey.url, secret="0123456789abcdef", encrypt=True) as cache:
+        assert await cache.set("letter", "ann's secret words", user="ann@example.com")
+        assert await cache.get("letter", user="ann@example.com") == "ann's secret words"
+        with valkey.client() as client:
+            held = {name: client.dump(name) for name in client.keys("*:app:*")}
+    assert len(held) == 1
+    assert not any(b"ann" in name or b"secret words" in (value or b"") for name, value in held.items())
+
+
+async def test_a_cache_that_is_closing_runs_the_function(cache: Cache, bench: Bench, work: Work) -> None:
+    """What is asked at the very end is answered; only nothing is kept."""
+    cache.answering.opened.engine.stop()
+    assert [await cache.get_or_load("a", work) for _ in range(2)] == [1, 2]
+    assert not await cache.set("a", 1)
+
+
 async def test_off_keeps_nothing_and_runs_once_at_a_time(work: Work) -> None:
     """Two who ask together share a run; who asks later has one of his own."""
     async with Cache("off") as cache:
