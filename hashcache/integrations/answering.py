@@ -35,6 +35,8 @@ from hashcache.settings import Settings
 
 #: How often a value is offered while others keep computing the same.
 _TRIES = 5
+#: Every process keeps the reasons of open invalidations; they are for people.
+_LONGEST_REASON = 200
 
 log = logging.getLogger("hashcache")
 
@@ -107,7 +109,11 @@ class Answering:
         opened = Opened(store or wiring.store(self.settings), self.settings.near_bytes, self.callbacks)
         self.tally = Tally()
         self._opened = opened
-        await opened.open()
+        try:
+            await opened.open()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Close it. Safe to call twice."""
@@ -224,7 +230,7 @@ class Answering:
         """
         opened = self.here
         try:
-            cleared = await opened.forgetting.forget(selector, reason, within)
+            cleared = await opened.forgetting.forget(selector, reason[:_LONGEST_REASON], within)
         except StoreUnavailable as away:
             self.failed("invalidate", selector, away)
             return 0, 0

@@ -4,7 +4,7 @@ Values and the bytes that are kept of them.
 Rule 1: what comes back is what went in: the value is read back before it is kept, and compared, types included. What
         JSON would change (a tuple, NaN, a key that is a number) is an error that says where it lies.
 Rule 2: a function's annotated result tells how its JSON is read: dataclasses, datetimes, tuples and all else that
-        msgspec knows come back as they were. Without one, plain JSON values do, and bytes and texts.
+        msgspec knows come back as they were. Plain JSON values, bytes and texts do so whatever is annotated.
 Rule 3: never pickle: whoever can write to the store would run code here. A codec of the user's own is his own choice.
 Rule 4: the first byte tells how the rest is to be read; a reader who expects another way finds nothing.
 """
@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-_JSON, _BYTES, _TEXT, _OWN = b"j", b"b", b"s", b"c"
+_JSON, _PLAIN, _BYTES, _TEXT, _OWN = b"j", b"p", b"b", b"s", b"c"
+_PLAINLY = msgspec.json.Decoder()
 
 
 class Codec(Protocol):
@@ -49,7 +50,7 @@ class Values:
         try:
             self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(shape)
         except (TypeError, NameError):  # an annotation that msgspec cannot build: plain JSON values, checked as such
-            self._decoder = msgspec.json.Decoder()
+            self._decoder = _PLAINLY
 
     def encode(self, value: Any) -> bytes:
         """
@@ -69,13 +70,14 @@ class Values:
                 raise NotKept("the value is a text with a lone surrogate, which no UTF-8 can hold") from None
         try:
             raw = msgspec.json.encode(value)
-            back = self._decoder.decode(raw)
         except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
             raise NotKept(f"{_culprit(value)} cannot be kept as JSON ({error}); {_ADVICE}") from None
-        where = difference(value, back)
-        if where is not None:
-            raise NotKept(f"{where} would not come back as it is; {_ADVICE}")
-        return _JSON + raw
+        where = self._difference(value, raw, self._decoder)
+        if where is None:
+            return _JSON + raw
+        if self._difference(value, raw, _PLAINLY) is None:  # not what was annotated: 1 for a float, say
+            return _PLAIN + raw
+        raise NotKept(f"{where} would not come back as it is; {_ADVICE}")
 
     def decode(self, payload: bytes) -> Any:
         """
@@ -93,6 +95,8 @@ class Values:
             match form:
                 case b"j":
                     return self._decoder.decode(raw)
+                case b"p":
+                    return _PLAINLY.decode(raw)
                 case b"b":
                     return raw
                 case b"s":
@@ -100,6 +104,14 @@ class Values:
         except Exception as error:  # a codec may raise anything
             raise NotRead(str(error)) from error
         raise NotRead("of a form that is not known")
+
+    @staticmethod
+    def _difference(value: Any, raw: bytes, decoder: msgspec.json.Decoder[Any]) -> str | None:
+        """Which part of *value* does not come back from *raw* as it was."""
+        try:
+            return difference(value, decoder.decode(raw))
+        except (ValueError, msgspec.MsgspecError, RecursionError):
+            return f"the value ({type(value).__qualname__})"
 
     @staticmethod
     def _encoded(codec: Codec, value: Any) -> bytes:

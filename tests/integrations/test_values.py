@@ -93,6 +93,14 @@ def test_an_annotated_result_comes_back_as_its_classes() -> None:
     assert isinstance(back.rows[0], Row)
 
 
+@pytest.mark.parametrize(("shape", "value"), [(float, 1), (list[int], ["a"]), (Report, None), (tuple[int, ...], [1])])
+def test_a_plain_value_is_kept_whatever_was_annotated(shape: Any, value: Any) -> None:
+    """1 is a float to who annotates; it comes back as the 1 that it was."""
+    values = Values(shape)
+    back = values.decode(values.encode(value))
+    assert (back, type(back)) == (value, type(value))
+
+
 def test_an_answer_of_another_shape_is_none() -> None:
     """The function returns something else by now, or another codec wrote it."""
     payload = Values().encode({"id": 7})
