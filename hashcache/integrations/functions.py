@@ -9,7 +9,7 @@ Rule 3: the decorated function has the signature and the types of the plain one.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
@@ -27,6 +27,8 @@ from hashcache.integrations.values import Codec, Values
 P = ParamSpec("P")
 R = TypeVar("R")
 _QUESTION = "__hashcache_question__"
+#: How many calls of a function are known by heart, and values of which types, no longer than so.
+_KNOWN, _SCALARS, _LONGEST = 1_000, frozenset({str, bytes, int, bool, type(None)}), 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,9 @@ class Question:
         if isinstance(wishes.tags, str):  # type: ignore[unreachable]  # a mistake that types would find, if asked
             raise TypeError(f"tags= is a tuple of strings: ({wishes.tags!r},)")
         self._tags = [self.calls.filled(tag, "tags=") for tag in wishes.tags]
+        # What a function of the user's own makes of a call may differ from one call to the next.
+        self._fixed = not callable(wishes.per) and not callable(key)
+        self._known: dict[Hashable, Asked] = {}
 
     @cached_property
     def values(self) -> Values:
@@ -74,6 +79,19 @@ class Question:
         Raises:
             TypeError: an argument has no canonical form, or the call is none.
         """
+        call = _written_as(args, kwargs) if self._fixed else None
+        if call is None:
+            return self._asked(args, kwargs)
+        known = self._known.get(call)
+        if known is None:
+            known = self._asked(args, kwargs)
+            if known is not None:
+                if len(self._known) >= _KNOWN:
+                    self._known.clear()
+                self._known[call] = known
+        return known
+
+    def _asked(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Asked | None:
         user = None
         if self._user is not None:
             user = identity(self._user(*args, **kwargs))
@@ -89,6 +107,19 @@ class Question:
             return self._key(arguments) if self._templated else self._key(*args, **kwargs)
         what = {name: type(one) if name == "self" else one for name, one in arguments.items()}
         return f"{self.calls.name}:{digest_of_all(what)}"
+
+
+def _written_as(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable | None:
+    """
+    What tells this call from all others, without looking at the function; None: that cannot be told cheaply. Types
+    count: 1 and True are equal.
+    """
+    values = (*args, *kwargs.values())
+    for value in values:
+        kind = type(value)
+        if kind not in _SCALARS or (kind in (str, bytes) and len(value) > _LONGEST):
+            return None
+    return len(args), values, tuple(kwargs), tuple(map(type, values))
 
 
 def question_of(function: Callable[..., Any]) -> Question:

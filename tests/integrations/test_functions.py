@@ -37,6 +37,24 @@ async def test_equal_calls_share_an_answer(cache: Cache, bench: Bench, work: Wor
     assert await dashboard(1) == 4
 
 
+async def test_calls_that_python_takes_for_equal_are_not(cache: Cache, bench: Bench, work: Work) -> None:
+    """1, True and 1.0; by position and by name; asked once and again, and with more calls than are known by heart."""
+
+    @cache.cached()
+    async def number(a: object = 0, b: object = 0) -> int:
+        return await work()
+
+    async def each() -> list[int]:
+        calls = [await number(one) for one in (1, True, 1.0, "1", b"1", None, 0, False, -0.0, 0.0)]
+        return [*calls, await number(0, 1), await number(b=1), await number(1, 0)]
+
+    first = await each()
+    assert first == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 1]
+    for other in range(1100):
+        await number("x", other)
+    assert await each() == first
+
+
 async def test_methods_ignore_self_but_not_its_class(cache: Cache, bench: Bench, work: Work) -> None:
     """Two instances share an answer, unless they are told apart by per=; two classes never do."""
 
