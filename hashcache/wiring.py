@@ -11,7 +11,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from ssl import SSLContext
 from typing import Any, Protocol
@@ -136,9 +136,9 @@ def is_billed(settings: Settings) -> bool:
     return hosted or settings.redis_monthly_commands is not None
 
 
-def store(settings: Settings) -> Shared:
+def store(settings: Settings, clock: Callable[[], Instant] = clock) -> Shared:
     """
-    The store of *settings*, not opened yet.
+    The store of *settings*, not opened yet, on *clock* where no server tells the time.
 
     Raises:
         SettingsError: its URL names nothing that we know.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 from hashcache.core.barrier import Selector
 from hashcache.core.entry import Label
@@ -75,6 +76,10 @@ class Flights:
     def refresh(self, flight: Flight, fly: Callable[[], Awaitable[Outcome]]) -> None:
         """Let *flight* begin as a refresh. There must be no other of its key."""
         self._launch(flight, fly, self._refreshing)
+
+    def is_refresh(self, task: asyncio.Task[Any]) -> bool:
+        """Whether *task* is a refresh that was not detached: nobody waits for it."""
+        return any(flight.task is task for flight in self._refreshing.values())
 
     def detach(self, selector: Selector) -> None:
         """Nobody joins the flights that *selector* means any more; they go on."""

@@ -1,0 +1,283 @@
+"""
+How the library asks the engine: opens and closes it, and gives no error of the store to the application.
+
+Rule 1: a store that is away costs time and money, never an answer: the function runs, nothing is raised. `cache.error`
+        is logged when it goes away and for each order that it did not carry out, and all of it is counted.
+Rule 2: an answer that cannot be read, because the function returns something else by now, is none: it is replaced.
+Rule 3: all on one event loop, the one on which it was opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from hashcache import wiring
+from hashcache.core.barrier import Selector
+from hashcache.core.entry import Label
+from hashcache.core.errors import Stopping, StoreUnavailable
+from hashcache.core.key import Key
+from hashcache.core.outcome import Outcome
+from hashcache.engine.invalidation import SOON
+from hashcache.engine.load import LoadFailed
+from hashcache.integrations import names
+from hashcache.integrations.figures import Stats, Tally
+from hashcache.integrations.listening import Invalidated
+from hashcache.integrations.loads import FunctionLoad, error_of
+from hashcache.integrations.opened import Opened
+from hashcache.integrations.types import Type
+from hashcache.integrations.values import NotRead, Values
+from hashcache.settings import Settings
+
+#: How often a value is offered while others keep computing the same.
+_TRIES = 5
+#: Every process keeps the reasons of open invalidations; they are for people.
+_LONGEST_REASON = 200
+
+log = logging.getLogger("hashcache")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question: under which *key*, as which *kind*, with which *tags*, its answers written by *values*."""
+
+    key: Key
+    kind: Type
+    tags: tuple[str, ...]
+    values: Values
+
+    @property
+    def label(self) -> Label:
+        """What invalidations look at. Whose it is also chooses the key with which it is encrypted."""
+        return Label(self.kind.name, self.key.variant, names.SPACE, self.tags)
+
+
+class Answering:
+    """
+    One cache, open or not. *types* are those known by name. *tally* counts since it was opened last; *callbacks* are
+    told what is invalidated; *refreshing*: nothing that is kept will do; *witness* is told each answer: both are for
+    tests.
+    """
+
+    def __init__(self, settings: Settings, types: Mapping[str, Type]) -> None:
+        self.settings = settings
+        self.types = dict(types)
+        self.tally = Tally()
+        self.callbacks: list[Callable[[Invalidated], None]] = []
+        self.refreshing = False
+        self.witness: Callable[[Asked, Outcome | None], None] | None = None
+        self._opened: Opened | None = None
+
+    @property
+    def opened(self) -> Opened:
+        """
+        What is open.
+
+        Raises:
+            RuntimeError: nothing is.
+        """
+        if self._opened is None:
+            raise RuntimeError("this cache is not open: use it inside `async with cache:` (or `with`, for a SyncCache)")
+        return self._opened
+
+    @property
+    def here(self) -> Opened:
+        """
+        What is open on this very event loop.
+
+        Raises:
+            RuntimeError: nothing is; each loop has a cache of its own.
+        """
+        opened = self.opened
+        if asyncio.get_running_loop() is not opened.loop:
+            raise RuntimeError("this cache was opened on another event loop: each loop needs a cache of its own")
+        return opened
+
+    async def open(self, store: wiring.Shared | None = None) -> None:
+        """
+        Open it on *store*, or on that of its settings.
+
+        Raises:
+            RuntimeError: it is open. SettingsError: there is no such store.
+        """
+        if self._opened is not None:
+            raise RuntimeError("this cache is open already")
+        opened = Opened(store or wiring.store(self.settings), self.settings.near_bytes, self.callbacks)
+        self.tally = Tally()
+        self._opened = opened
+        try:
+            await opened.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close it. Safe to call twice."""
+        opened = self._opened
+        if opened is not None:
+            await opened.close(self.settings.grace)
+            self._opened = None
+
+    def type_of(self, kind: Type | str) -> Type:
+        """
+        The type called *kind*, or *kind* itself.
+
+        Raises:
+            ValueError: no type is called so. TypeError: it is something else, such as a function that is decorated
+                without parentheses.
+        """
+        if isinstance(kind, Type):
+            self.types.setdefault(kind.name, kind)
+            return kind
+        if not isinstance(kind, str):
+            raise TypeError(
+                f"a type is a hashcache.Type or its name, not {kind!r}; decorators have parentheses: @cached()"
+            )
+        known = self.types.get(kind)
+        if known is None:
+            raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")
+        return known
+
+    async def answer(self, asked: Asked, load: FunctionLoad, *, refresh: bool = False) -> Any:
+        """
+        The value of *asked*: kept, or of *load*, which runs once however many ask; *refresh*: of a run from now on.
+
+        Raises:
+            Exception: what the function raised. TimeoutError: the type's patience is over; the run goes on.
+        """
+        if asked.kind.refusal is not None:
+            return await self.refuse(asked.kind, load)
+        if self.refreshing:
+            await self.forget([asked.key])
+        for again in (refresh, True):
+            try:
+                outcome = await self._outcome(asked, load, refresh=again)
+            except Stopping:
+                if load.began:
+                    raise
+                break
+            try:
+                return asked.values.decode(outcome.entry.payload)
+            except NotRead as error:
+                self.failed("read", asked.key, error)
+        return await load.run()  # this process ends, or somebody else writes another shape under the same key
+
+    async def refuse(self, kind: Type, load: FunctionLoad) -> Any:
+        """Run *load* for a *kind* that keeps nothing."""
+        self.tally.refused(kind.name)
+        log.debug("cache.refused type=%s reason=%s", kind.name, kind.refusal)
+        return await load.run()
+
+    async def look(self, key: Key, values: Values) -> tuple[Any, bool]:
+        """What is kept under *key*, and whether anything is."""
+        opened = self.here
+        found = (await opened.engine.look([key])).outcome
+        if opened.engine.view.store_away:
+            self.tally.errors += 1
+        if found is not None:
+            try:
+                value = values.decode(found.entry.payload)
+            except NotRead as error:
+                self.failed("get", key, error)
+            else:
+                self.tally.looked(found.entry.label.kind, found=True)
+                return value, True
+        self.tally.looked("default", found=False)
+        return None, False
+
+    async def put(self, asked: Asked, load: FunctionLoad) -> bool:
+        """Keep what *load* gives, whatever is being computed meanwhile; whether it is kept."""
+        engine = self.here.engine
+        if asked.kind.refusal is not None:
+            log.debug("cache.refused type=%s reason=%s", asked.kind.name, asked.kind.refusal)
+            return False
+        outcome = None
+        if engine.flights.find(asked.key) is not None:  # it would be joined; and what it gives is older than ours
+            await self.forget([asked.key])
+        for _ in range(_TRIES):
+            try:
+                outcome = await engine.get_or_load(asked.key, asked.label, asked.kind.policy, load, refresh=True)
+            except LoadFailed as failed:
+                if load.began:
+                    raise error_of(failed, asked.kind.negatives) from None
+            except (Stopping, TimeoutError) as error:
+                self.failed("set", asked.key, error)
+                return False
+            if load.began:
+                break
+            await self.forget([asked.key])  # somebody else's run ended meanwhile, or in this very millisecond
+        if not load.began or outcome is None or not outcome.stored:
+            self.failed("set", asked.key, "the store did not keep it")
+            return False
+        return True
+
+    async def forget(self, keys: list[Key]) -> int:
+        """Forget *keys*, everywhere; how many there were."""
+        try:
+            return await self.here.invalidations.forget(keys)
+        except StoreUnavailable as away:
+            self.failed("delete", keys[0], away)
+            return 0
+
+    async def invalidate(self, selector: Selector, reason: str, within: timedelta = SOON) -> tuple[int, int]:
+        """
+        Forget what *selector* means, everywhere; how many entries are gone *within* that time, and how many processes
+        heard.
+        """
+        opened = self.here
+        try:
+            cleared = await opened.forgetting.forget(selector, reason[:_LONGEST_REASON], within)
+        except StoreUnavailable as away:
+            self.failed("invalidate", selector, away)
+            return 0, 0
+        log.info("cache.invalidate selector=%s count=%d reason=%s", selector, cleared.deleted, reason)
+        return cleared.deleted, opened.channel.listeners(cleared.sequence)
+
+    async def order(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Have *work* done to its end, also when the caller is cancelled meanwhile."""
+        orders = self.here.orders
+        task = asyncio.create_task(work)
+        orders.add(task)
+        task.add_done_callback(orders.discard)
+        await asyncio.shield(task)
+
+    async def stats(self) -> Stats:
+        """The figures now. Never raises because the store is away."""
+        return self.tally.stats(await self.here.store.health(), self.types.values())
+
+    def failed(self, operation: str, what: object, why: object) -> None:
+        """Count and log that *operation* was not carried out on *what*."""
+        self.tally.errors += 1
+        what = what.logical if isinstance(what, Key) else what
+        log.warning("cache.error operation=%s of=%s reason=%s", operation, what, why)
+
+    async def _outcome(self, asked: Asked, load: FunctionLoad, *, refresh: bool) -> Outcome:
+        """The engine's answer, counted; raises the function's own error."""
+        policy = asked.kind.policy
+        try:
+            outcome = await self.here.engine.get_or_load(asked.key, asked.label, policy, load, refresh=refresh)
+        except LoadFailed as failed:
+            error = error_of(failed, asked.kind.negatives)
+        else:
+            self._count(asked, outcome)
+            return outcome
+        self.tally.missed(asked.kind.name)
+        if self.witness is not None:
+            self.witness(asked, None)
+        raise error
+
+    def _count(self, asked: Asked, outcome: Outcome) -> None:
+        self.tally.answered(asked.kind.name, outcome)
+        self.tally.errors += outcome.store_away
+        most = self.settings.max_entry
+        if not outcome.stored and len(outcome.entry.payload) > most:  # else it would run each time, and nobody knew why
+            self.failed("keep", asked.key, f"larger than {most} bytes (max_entry)")
+        if self.witness is not None:
+            self.witness(asked, outcome)
+        if log.isEnabledFor(logging.DEBUG):
+            word, ttl = "hit" if outcome.cached else "miss", outcome.entry.ttl(outcome.at)
+            log.debug("cache.%s key=%s ttl=%d found=%s", word, asked.key.logical, ttl, outcome.level)
