@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -270,6 +271,23 @@ async def test_each_user_has_his_own_and_nobody_has_none(cache: Cache, bench: Be
     assert [await profile(None), await profile(None)] == [3, 4]
     assert await cache.get("profile") is None
     assert await cache.get("profile", user="2") == 2
+
+
+async def test_who_asks_is_asked_anew_at_each_call(cache: Cache, bench: Bench, work: Work) -> None:
+    """`per` and `key` may read what is no argument, such as who is logged in: equal calls of two users differ."""
+    user: ContextVar[str] = ContextVar("user", default="ann")
+
+    @cache.cached("user", per=lambda _: user.get())
+    async def profile(page: int) -> int:
+        return await work()
+
+    @cache.cached(key=lambda _: f"of:{user.get()}")
+    async def keyed(page: int) -> int:
+        return await work()
+
+    assert [await profile(1), await profile(1), await keyed(1), await keyed(1)] == [1, 1, 2, 2]
+    user.set("bob")
+    assert [await profile(1), await keyed(1)] == [3, 4]
 
 
 async def test_an_annotated_result_is_kept_as_its_class(cache: Cache, bench: Bench) -> None:
