@@ -15,7 +15,10 @@ from typing import Any, assert_type
 import hashcache
 from hashcache import (
     TYPES,
+    Analysis,
+    AsyncClient,
     Cache,
+    Client,
     Codec,
     HashcacheError,
     Invalidated,
@@ -23,12 +26,16 @@ from hashcache import (
     NoCanonicalForm,
     NotKept,
     PatternError,
+    Problem,
     RememberedFailure,
+    ServiceError,
     SettingsError,
     Stats,
     SyncCache,
+    TimedOut,
     Type,
     TypeStats,
+    Unreachable,
     Warmed,
 )
 from hashcache.testing import Bench, Call, in_memory, in_memory_sync
@@ -199,3 +206,25 @@ ERRORS: tuple[type[Exception], ...] = (
 )
 assert_type(TYPES, Mapping[str, Type])
 assert_type(hashcache.__version__, str)
+
+
+def asks_a_service(photo: bytes) -> str:
+    """The client of a service, which belongs to the same package."""
+    with Client("http://127.0.0.1:8000", api_key="key") as client:
+        try:
+            analysis = client.analyze(photo, on_progress=lambda sent, size: print(sent, size))
+        except (Unreachable, TimedOut) as error:
+            return str(error.maybe_bought)
+        except Problem as problem:
+            return problem.slug
+        except ServiceError as error:
+            return str(error)
+        assert_type(analysis, Analysis)
+        client.analyze(photo, timeout="soon")  # wrong
+        return analysis.sha256
+
+
+async def asks_a_service_without_waiting(photo: bytes) -> Analysis:
+    """The same, with an event loop."""
+    async with AsyncClient() as client:
+        return await client.analyze(photo)
