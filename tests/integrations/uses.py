@@ -208,11 +208,19 @@ assert_type(TYPES, Mapping[str, Type])
 assert_type(hashcache.__version__, str)
 
 
+class Progress:
+    """Of an upload."""
+
+    def update(self, sent: int, size: int) -> None:
+        """So many of *size* bytes are sent."""
+
+
 def asks_a_service(photo: bytes) -> str:
     """The client of a service, which belongs to the same package."""
+    progress = Progress()
     with Client("http://127.0.0.1:8000", api_key="key") as client:
         try:
-            analysis = client.analyze(photo, on_progress=lambda sent, size: print(sent, size))
+            analysis = client.analyze(photo, on_progress=progress.update)
         except (Unreachable, TimedOut) as error:
             return str(error.maybe_bought)
         except Problem as problem:
