@@ -1,73 +1,70 @@
-"""`hashcache inspect`: one answer with its provenance, its age, the life that it has left and what it cost."""
+"""`hashcache inspect`: entries with their provenance, age, the life that they have left, what they cost and saved."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
+from urllib.parse import quote
 
 import click
-import msgspec
 
-from hashcache.cli.remote import clear_errors, client, remote_options
-from hashcache.cli.tables import amount, shown
+from hashcache.cli.remote import ask, remote_options
+from hashcache.cli.tables import shown
 from hashcache.cli.world import World
-from hashcache.core.content import Kind
 from hashcache.core.digest import parse_sha256
-
-if TYPE_CHECKING:
-    from hashcache.client import Analysis
 
 _WIDTH = 12
 
 
 @click.command()
-@click.argument("sha256")
-@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), help="Look for this kind only.")
+@click.argument("key_or_sha256", metavar="KEY")
 @remote_options
 @click.pass_obj
-def inspect(world: World, sha256: str, kind: str | None, url: str | None, key: str | None, *, as_json: bool) -> None:
-    """The answer about the content with this SHA-256: who said it, when, what it cost, until when it is kept."""
-    digest = parse_sha256(sha256)
-    if digest is None:
-        raise click.UsageError("a content is named by its SHA-256: 64 hexadecimal digits, as sha256sum prints it")
-    with clear_errors(world, url):
-        found = asyncio.run(_get(world, digest, kind, url, key))
-    if found is None:
-        click.echo(f"nothing is known of {digest}, or it is not yours", err=True)
-        sys.exit(1)
-    click.echo(msgspec.json.encode(found) if as_json else "\n".join(_lines(found)))
+def inspect(world: World, key_or_sha256: str, url: str | None, key: str | None, *, as_json: bool) -> None:
+    """
+    The entry of this KEY, as X-Cache-Key tells it; or all that is known about the content with this SHA-256: who said
+    it, when, what it cost, how often it was hit, until when it is kept. Asking is no hit.
+    """
+    name = parse_sha256(key_or_sha256) or key_or_sha256
+    path = f"/api/admin/cache/entries/{quote(name, safe=':')}"
+    found = ask(world, "GET", path, url=url, key=key)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo("\n\n".join("\n".join(_lines(entry)) for entry in found["entries"]))
 
 
-async def _get(world: World, digest: str, kind: str | None, url: str | None, key: str | None) -> Analysis | None:
-    async with client(world, url=url, key=key) as service:
-        return await service.get(digest, kind=Kind(kind) if kind is not None else None)
-
-
-def _lines(found: Analysis) -> Iterator[str]:
-    result = found.result
-    score = "no score" if result.score_ai is None else f"score {result.score_ai:.2f}"
-    version = f" {result.model_version}" if result.model_version else ""
+def _lines(entry: dict[str, Any]) -> Iterator[str]:
+    result = entry["result"] or {}
     for name, said in (
-        ("key", found.key or ""),
-        ("kind", found.kind),
-        ("verdict", f"{result.verdict} ({score}, confidence {result.confidence})"),
-        ("said by", f"{result.provider}, model {result.model}{version}"),
-        ("analysed", f"{result.analysed_at:%Y-%m-%dT%H:%M:%SZ}"),
-        ("age", _life(found.age)),
-        ("expires in", _life(found.ttl)),
-        ("price", amount(found.cost.saved_usd)),
+        ("key", entry["key"]),
+        ("kind", entry["kind"]),
+        ("tenant", entry["tenant"]),
+        ("tags", ", ".join(entry["tags"]) or "none"),
+        ("verdict", _verdict(entry, result)),
+        ("said by", " ".join(filter(None, (entry["provider"], entry["model"], entry["model_version"])))),
+        ("analysed", entry["analysed_at"] or entry["created"]),
+        ("age", _life(entry["age_seconds"])),
+        ("expires in", _life(entry["ttl_seconds"])),
+        ("price", f"${entry['cost_usd']}"),
+        ("hits", str(entry["hits"])),
+        ("size", f"{entry['answer_bytes']:,} bytes"),
     ):
-        yield f"{name:<{_WIDTH}}{said}"
-    for one in result.evidence:
-        yield f"{'evidence':<{_WIDTH}}{one.strength}: {shown(one.explanation)}"
+        yield f"{name:<{_WIDTH}}{shown(said)}"
+    for one in result.get("evidence", ()):
+        yield f"{'evidence':<{_WIDTH}}{one['strength']}: {shown(one['explanation'])}"
 
 
-def _life(seconds: int | None) -> str:
+def _verdict(entry: dict[str, Any], result: dict[str, Any]) -> str:
+    if entry["error"]:
+        return f"none: it failed ({entry['error']}), and that is remembered"
+    score = "no score" if result["score_ai"] is None else f"score {result['score_ai']:.2f}"
+    return f"{result['verdict']} ({score}, confidence {result['confidence']})"
+
+
+def _life(seconds: int) -> str:
     """*seconds* in the two largest units."""
-    if seconds is None:
-        return "unknown"
     days, rest = divmod(seconds, 86_400)
     hours, rest = divmod(rest, 3600)
     if days:

@@ -60,11 +60,11 @@ async def test_warm_looks_again_at_what_changed_or_failed(shell: Shell, vendor: 
 
 
 async def test_inspect(shell: Shell) -> None:
-    """Who said it, when, at what price, and until when it is kept; what is not known is exit code 1."""
+    """Who said it, when, at what price, how often it was hit, until when it is kept; by its SHA-256 or its key."""
     content = photo()
     digest = sha256(content).hexdigest()
     (shell.folder / "photo.jpg").write_bytes(content)
-    assert "nothing is known" in (await shell("inspect", digest)).refusal(1)
+    assert "Nothing is known" in (await shell("inspect", digest)).refusal(1)
     await shell("analyze", "photo.jpg")
     ended = await shell("inspect", digest.upper())
     assert (ended.code, ended.err) == (0, "")
@@ -72,10 +72,10 @@ async def test_inspect(shell: Shell) -> None:
     assert fields["key"].startswith(f"analysis:{digest}:")
     assert fields["verdict"] == "ai_generated (score 0.98, confidence high)"
     assert fields["expires in"].startswith("6 d 23 h")
-    assert fields["price"] == "$0.01"
-    told = json.loads((await shell("inspect", digest, "--json")).out)
-    assert (told["result"]["provider"], told["ttl"] > 600_000) == ("generic", True)
-    (await shell("inspect", "photo.jpg")).refusal(2)
+    assert (fields["price"], fields["tenant"], fields["hits"]) == ("$0.01", "default", "0")
+    (told,) = json.loads((await shell("inspect", fields["key"], "--json")).out)["entries"]
+    assert (told["provider"], told["ttl_seconds"] > 600_000) == ("generic", True)
+    assert "SHA-256" in (await shell("inspect", "photo.jpg")).refusal(1)
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
