@@ -116,15 +116,18 @@ class Shared:
             return self._own(run.given, found)
         if found is not None:
             return Reply(responses.told(found[1]), stored=found[0])
-        return Reply(responses.told_of_bypass("unshared"), live=(await route()).live)
+        return Reply(self._bypass("unshared"), live=(await route()).live)
 
     def _own(self, given: Given, found: tuple[Stored, Outcome] | None) -> Reply:
         """For the visitor whose route ran; *found*: what the engine made of it."""
         if found is not None and found[1].cached:  # an expired answer serves, and the run was a refresh or failed
             return Reply(responses.told(found[1]), stored=found[0])
         if given.why is not None or found is None:
-            return Reply(responses.told_of_bypass(given.why or "cache-error"), live=given.live)
+            return Reply(self._bypass(given.why or "cache-error"), live=given.live)
         return Reply(responses.told(found[1]), live=given.live, kept=given.stored)
+
+    def _bypass(self, why: str) -> dict[str, str]:
+        return responses.told_of_bypass(why, self._asked(self.name).key)
 
     async def _found(self, load: FunctionLoad, run: _Run) -> tuple[Stored, Outcome] | None:
         """An answer for this visitor and how it was found; None: there is none that may be shared."""
