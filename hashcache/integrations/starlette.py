@@ -111,7 +111,10 @@ class _Rules:
         visit = shared.visit
 
         async def run() -> Given:
-            return _given(await endpoint(), visit)
+            live = await endpoint()
+            if not isinstance(live, Response):
+                self.answering.failed("keep", visit.path, f"the route gives {live.__class__.__name__}, not a Response")
+            return _given(live, visit)
 
         return _response(await shared.reply(run), visit)
 
