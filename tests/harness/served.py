@@ -19,7 +19,8 @@ from tests.harness.turns import until
 async def served(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     """A client of *app*, which listens as long as this lasts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False))
+        config = uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         await until(lambda: server.started or task.done())
         try:

@@ -268,8 +268,8 @@ async def test_what_is_streamed_or_has_work_left_is_never_kept(
     assert done == [1, 1]
 
 
-async def test_a_failure_is_each_visitors_own(serve: Serve, bench: Bench, desk: Desk) -> None:
-    """What a route raises is not kept, and whoever waited for it runs the route himself."""
+async def test_a_failure_is_each_visitors_own(serve: Serve, bench: Bench, desk: Desk, cache: Cache) -> None:
+    """What a route raises is not kept, and whoever waited for it runs the route himself; the cache has not failed."""
     desk.failing = HTTPException(404, headers={"Set-Cookie": "seen=1"})
     desk.gate.clear()
     async with serve() as web:
@@ -279,6 +279,7 @@ async def test_a_failure_is_each_visitors_own(serve: Serve, bench: Bench, desk: 
         desk.gate.set()
         assert {one.status_code for one in await asyncio.gather(*asking)} == {404}
         assert desk.runs == 3
+        assert (await cache.stats()).errors == 0
         desk.failing = None
         assert (await web.get("/")).json()["run"] == 4
 
