@@ -263,14 +263,15 @@ class Answering:
         except LoadFailed as failed:
             error = error_of(failed, asked.kind.negatives)
         else:
-            self._count(asked, outcome)
+            self.count(asked, outcome)
             return outcome
         self.tally.missed(asked.kind.name)
         if self.witness is not None:
             self.witness(asked, None)
         raise error
 
-    def _count(self, asked: Asked, outcome: Outcome) -> None:
+    def count(self, asked: Asked, outcome: Outcome) -> None:
+        """Count, log and tell the witness that *outcome* answered *asked*."""
         self.tally.answered(asked.kind.name, outcome)
         self.tally.errors += outcome.store_away
         most = self.settings.max_entry
