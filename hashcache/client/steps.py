@@ -78,9 +78,9 @@ def _uploaded(upload: Ask) -> Steps[Reply | Lost]:
             return Lost("broken", f"something on the way answered {reply.status}", complete=True)
         if problem is not None and problem.slug == "provider-timeout":
             # It may go on without us: then the service says so by its hash, and is waited for.
-            found = yield Ask("GET", upload.path)
-            if isinstance(found, Reply) and found.status in {200, 202}:
-                return found if found.status == 200 else (yield from _asked(Ask("GET", upload.path)))
+            found = yield from _asked(Ask("GET", upload.path))
+            if found.status == 200:
+                return found
             raise problem
         after = reply.retry_after
         if reply.status not in _BUSY or problem is None or after is None or not (yield Wait(after)):
