@@ -1,4 +1,4 @@
-"""The table of URLs, and nothing else."""
+"""The table of URLs, and nothing else. It is searched from above: what is asked most often comes first."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def table(
 ) -> list[Route]:
     """Every route."""
     return [
+        Route("/api/analyze", Page(analyses.analyze), methods=["POST"]),
+        Route("/api/analyses/{sha256}", Page(analyses.resource), methods=["GET", "HEAD", "PUT", "DELETE"]),
+        Route("/api/lookup", Page(analyses.lookup), methods=["POST"]),
         Route("/", Page(web.upload), methods=["GET"]),
         Route("/web/{name}", Page(web.file), methods=["GET"]),
-        Route("/api/analyze", Page(analyses.analyze), methods=["POST"]),
-        Route("/api/lookup", Page(analyses.lookup), methods=["POST"]),
-        Route("/api/analyses/{sha256}", Page(analyses.resource), methods=["GET", "HEAD", "PUT", "DELETE"]),
         Route("/api/admin/cache/stats", Page(admin.stats), methods=["GET"]),
         Route("/api/admin/cache/minutes", Page(minutes.minutes), methods=["GET"]),
         Route("/api/admin/cache/clear", Page(admin.clear), methods=["POST"]),
