@@ -21,7 +21,7 @@ from hashcache.api.intake import Limits
 from hashcache.api.lookup import read_digests, told
 from hashcache.api.problems import Problem, unknown
 from hashcache.api.rendering import answer, json_response, pending
-from hashcache.api.uploads import Upload, raw_kinds, receive
+from hashcache.api.uploads import Upload, announced, receive
 from hashcache.core.content import Content, Kind
 from hashcache.core.digest import parse_sha256
 from hashcache.core.letter import Hook
@@ -60,6 +60,9 @@ class Wishes:
             Problem: `malformed`: X-Force-Refresh is neither true nor false, or X-Cache-Tags no list of tags; and as
                 `hook_of`.
         """
+        headers = request.headers
+        if not any(name in headers for name in _WISHES):  # as most are
+            return _NONE
         directives = {
             one.strip().lower() for value in request.headers.getlist("cache-control") for one in value.split(",")
         }
@@ -80,6 +83,10 @@ class Wishes:
             tags=_tags(request.headers.getlist("x-cache-tags")),
             hook=hook_of(request, webhooks, leave=leave, keep=keep),
         )
+
+
+_WISHES = ("cache-control", "prefer", "x-force-refresh", "x-cache-tags", "x-webhook-url")
+_NONE = Wishes(refresh=False, keep=True, only_cached=False, leave=False)
 
 
 class AnalysisPages:
@@ -114,7 +121,8 @@ class AnalysisPages:
         began = monotonic()
         caller = self._access.caller(request)
         wishes = Wishes.of(request, self._webhooks)
-        kinds = raw_kinds(request, self._limits)
+        head = announced(request, self._limits)
+        kinds = head.kinds
         if kinds is None and named is not None:
             raise Problem("unsupported-media-type", "Send the bytes themselves: a form and JSON are POSTed.")
         declared = declared_sha256(request, named)
@@ -124,7 +132,7 @@ class AnalysisPages:
             early = await self._early(declared, caller, kinds, wishes)
             if early is not None:
                 return self._answered(early, None, began, {"lookup": early.looked})
-        upload = await receive(request, self._limits, tenant=caller.tenant)
+        upload = await receive(request, head, self._limits, tenant=caller.tenant)
         try:
             check(upload.content.digest.hex, declared)
         except Problem:

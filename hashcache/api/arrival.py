@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Generator
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any, cast
 
 from starlette.requests import Request
+from starlette.types import Message
 
 from hashcache.api.admission import Share
 from hashcache.api.connection import ClientGone
@@ -44,8 +46,7 @@ async def pieces(request: Request, pace: Pace) -> AsyncIterator[bytes]:
     while True:
         asked = monotonic()
         try:
-            async with asyncio.timeout(pace.idle):
-                message = await request.receive()
+            message = await _Patient(request.receive(), pace.idle)
         except TimeoutError:
             raise _stalled(pace) from None
         waited += monotonic() - asked
@@ -59,6 +60,55 @@ async def pieces(request: Request, pace: Pace) -> AsyncIterator[bytes]:
             return
         if waited > min(PATIENCE, pace.idle) and size < pace.rate * waited:
             raise _stalled(pace)
+
+
+class _Patient:
+    """
+    Awaits *message* for so many *seconds*. What has come already is taken at once: the timer, and entering and leaving
+    its block, are for those who wait.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+
+    def __init__(self, message: Awaitable[Message], seconds: float) -> None:
+        self._message = message
+        self._seconds = seconds
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        """The message."""
+        steps = self._message.__await__()
+        try:
+            first = next(steps)
+        except StopIteration as done:
+            return cast("Message", done.value)
+        return (yield from self._watched(steps, first).__await__())
+
+    async def _watched(self, steps: Generator[Any, Any, Message], first: object) -> Message:
+        async with asyncio.timeout(self._seconds):
+            return await _Rest(steps, first)
+
+
+class _Rest:
+    """What is left of an await that has taken the *first* of its *steps*; PEP 380 spells out such a `yield from`."""
+
+    def __init__(self, steps: Generator[Any, Any, Message], first: object) -> None:
+        self._steps = steps
+        self._first = first
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        """Its end."""
+        step = self._first
+        try:
+            while True:
+                try:
+                    sent = yield step
+                except BaseException as error:  # noqa: BLE001 - a cancellation too is for the one who waits
+                    step = self._steps.throw(error)
+                else:
+                    step = self._steps.send(sent)
+        except StopIteration as done:
+            return cast("Message", done.value)
 
 
 async def whole(request: Request, pace: Pace, *, most: int, share: Share) -> bytes:

@@ -18,6 +18,8 @@ from hashcache.core.outcome import Outcome, Status
 JSON = "application/json"
 #: Of whatever says what a caller spent, saved or asked about.
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key"}
+_PRIVATE_FIELDS = tuple((name.lower().encode(), value.encode()) for name, value in PRIVATE.items())
+_JSON_TYPE = (b"content-type", JSON.encode())
 
 
 def json_response(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -34,13 +36,26 @@ def answer(
     *timings* in milliseconds become Server-Timing.
     """
     body = document(outcome)
-    headers = {**PRIVATE, **_cache_headers(outcome)}
-    headers["Server-Timing"] = ", ".join(f"{name};dur={duration:.2f}" for name, duration in timings.items())
+    headers = _fields_of(outcome)
+    timing = ", ".join([f"{name};dur={duration:.2f}" for name, duration in timings.items()])
+    headers.append((b"server-timing", timing.encode()))
     if tag:
-        headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        if conditional is not None and names(conditional, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, JSON)
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        headers.append((b"etag", etag.encode()))
+        if conditional is not None and names(conditional, etag):
+            return _Answer(b"", 304, headers)
+    headers += ((b"content-length", b"%d" % len(body)), _JSON_TYPE)
+    return _Answer(body, 200, headers)
+
+
+class _Answer(Response):
+    """A response whose fields are written already: Starlette would spell and encode each of them again."""
+
+    def __init__(self, body: bytes, status: int, fields: list[tuple[bytes, bytes]]) -> None:
+        self.body = body
+        self.status_code = status
+        self.raw_headers = fields
+        self.background = None
 
 
 def pending(sha256: str, *, applied: bool = False, webhook: str | None = None) -> Response:
@@ -71,13 +86,15 @@ def document(outcome: Outcome) -> bytes:
     return b"".join((start[:-1], b',"result":', entry.payload, b',"cost":', cost, b"}"))
 
 
-def _cache_headers(outcome: Outcome) -> dict[str, str]:
-    headers = {
-        "X-Cache": "HIT" if outcome.cached else "MISS",
-        "X-Cache-Status": outcome.status.value,
-        "X-Cache-Key": outcome.entry.key.logical,
-        "Cache-Status": outcome.cache_status,
-    }
+def _fields_of(outcome: Outcome) -> list[tuple[bytes, bytes]]:
+    """What the answer's headers say of *outcome*, and of whose it is."""
+    fields = [
+        *_PRIVATE_FIELDS,
+        (b"x-cache", b"HIT" if outcome.cached else b"MISS"),
+        (b"x-cache-status", outcome.status.value.encode()),
+        (b"x-cache-key", outcome.entry.key.logical.encode("latin-1")),
+        (b"cache-status", outcome.cache_status.encode()),
+    ]
     if outcome.status in (Status.HIT, Status.STALE):
-        headers["Age"] = str(outcome.entry.age(outcome.at))
-    return headers
+        fields.append((b"age", b"%d" % outcome.entry.age(outcome.at)))
+    return fields

@@ -1,4 +1,4 @@
-"""The table of URLs, and nothing else."""
+"""The table of URLs, and nothing else. It is searched from above: what is asked most often comes first."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ class Pages:
 def table(pages: Pages) -> list[Route]:
     """Every route."""
     return [
+        Route("/api/analyze", Page(pages.analyses.analyze), methods=["POST"]),
+        Route("/api/analyses/{sha256}", Page(pages.analyses.resource), methods=["GET", "HEAD", "PUT", "DELETE"]),
+        Route("/api/lookup", Page(pages.analyses.lookup), methods=["POST"]),
         Route("/", Page(pages.web.upload), methods=["GET"]),
         Route("/web/{name}", Page(pages.web.file), methods=["GET"]),
         Route("/admin", Page(pages.web.admin), methods=["GET"]),
@@ -50,9 +53,6 @@ def table(pages: Pages) -> list[Route]:
         Route("/api/admin/alerts", Page(pages.overview.alerts), methods=["GET"]),
         Route("/api/admin/cache/entries", Page(pages.entries.entries), methods=["GET"]),
         Route("/api/admin/cache/entries/{key:path}", Page(pages.entries.entry), methods=["GET", "DELETE"]),
-        Route("/api/analyze", Page(pages.analyses.analyze), methods=["POST"]),
-        Route("/api/lookup", Page(pages.analyses.lookup), methods=["POST"]),
-        Route("/api/analyses/{sha256}", Page(pages.analyses.resource), methods=["GET", "HEAD", "PUT", "DELETE"]),
         Route("/api/admin/cache/stats", Page(pages.admin.stats), methods=["GET"]),
         Route("/api/admin/cache/minutes", Page(pages.minutes.minutes), methods=["GET"]),
         Route("/api/admin/cache/clear", Page(pages.admin.clear), methods=["POST"]),

@@ -41,42 +41,58 @@ class Upload:
     hashed: float
 
 
-def raw_kinds(request: Request, limits: Limits) -> set[Kind] | None:
+@dataclass(frozen=True, slots=True)
+class Announced:
     """
-    Of which kinds the raw body of *request* can be, by its headers; None: it is a form or JSON.
+    What a request's headers say of its body: its *media_type*, the *length* in bytes, if it is told, and, of bytes that
+    are the content themselves, which kind it is *declared* to be.
+    """
+
+    media_type: str
+    length: int | None
+    declared: Kind | None
+
+    @property
+    def kinds(self) -> set[Kind] | None:
+        """Of which kinds the raw body can be; None: it is a form or JSON."""
+        if self.media_type in _WRAPPED:
+            return None
+        if self.declared is None:
+            return set(Kind)
+        return {Kind.TEXT} if self.declared is Kind.TEXT else {Kind.IMAGE, Kind.VIDEO}
+
+
+def announced(request: Request, limits: Limits) -> Announced:
+    """
+    What the headers of *request* say.
 
     Raises:
-        Problem, ContentError: it is refused by its headers.
+        Problem, ContentError: it is refused by them.
     """
     media_type, charset = _media_type(request)
-    _check_headers(request, limits, media_type)
-    if media_type in _WRAPPED:
-        return None
-    declared = _declared(media_type, charset)
-    if declared is None:
-        return set(Kind)
-    return {Kind.TEXT} if declared is Kind.TEXT else {Kind.IMAGE, Kind.VIDEO}
+    length = _length(request)
+    _check_headers(request, limits, media_type, length)
+    declared = None if media_type in _WRAPPED else _declared(media_type, charset)
+    return Announced(media_type, length, declared)
 
 
-async def receive(request: Request, limits: Limits, *, tenant: str) -> Upload:
+async def receive(request: Request, head: Announced, limits: Limits, *, tenant: str) -> Upload:
     """
-    The content of *request*.
+    The content of *request*, whose headers say *head*.
 
     Raises:
         Problem, ContentError, SpoolFull: why it is refused; nothing is kept then.
         ClientGone: nobody waits for an answer.
     """
     began = monotonic()
-    media_type, charset = _media_type(request)
-    _check_headers(request, limits, media_type)
     body = pieces(request, limits.pace)
     name: str | None = None
-    if media_type == "multipart/form-data":
-        intake, name = await _form(request, body, limits, tenant)
-    elif media_type == "application/json":
+    if head.media_type == "multipart/form-data":
+        intake, name = await _form(request, body, head.length, limits, tenant)
+    elif head.media_type == "application/json":
         intake = await _text_of_json(request, limits, tenant)
     else:
-        intake = Intake(limits, tenant=tenant, declared=_declared(media_type, charset), expected=_length(request))
+        intake = Intake(limits, tenant=tenant, declared=head.declared, expected=head.length)
         await _pour(body, intake)
     try:
         content, kept = await intake.finish(name)
@@ -97,11 +113,10 @@ def _media_type(request: Request) -> tuple[str, str]:
     return media_type.strip().lower(), charset
 
 
-def _check_headers(request: Request, limits: Limits, media_type: str) -> None:
-    encodings = [one.strip().lower() for one in request.headers.get("content-encoding", "").split(",")]
-    if any(one not in {"", "identity"} for one in encodings):
+def _check_headers(request: Request, limits: Limits, media_type: str, length: int | None) -> None:
+    encodings = request.headers.get("content-encoding")
+    if encodings and any(one.strip().lower() not in {"", "identity"} for one in encodings.split(",")):
         raise Problem("compressed-body", "Send the bytes as they are.", headers={"Accept-Encoding": "identity"})
-    length = _length(request)
     if length is None:
         return
     most = limits.upload
@@ -153,9 +168,10 @@ async def _pour(body: AsyncIterator[bytes], intake: Intake) -> None:
         raise
 
 
-async def _form(request: Request, body: AsyncIterator[bytes], limits: Limits, tenant: str) -> tuple[Intake, str | None]:
+async def _form(
+    request: Request, body: AsyncIterator[bytes], expected: int | None, limits: Limits, tenant: str
+) -> tuple[Intake, str | None]:
     """The content in a form, and its file's name. Room is taken for the whole form, before its part is known."""
-    expected = _length(request)
     share = limits.room.share()
 
     def open_intake(kind: Kind | None) -> Intake:

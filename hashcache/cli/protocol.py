@@ -30,7 +30,7 @@ class BoundedHeads(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A client has connected."""
         super().connection_made(transport)
-        self._await_head()
+        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
@@ -45,20 +45,21 @@ class BoundedHeads(HttpToolsProtocol):
             if self._head > HEAD_BYTES:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
+            elif self._patience is None:  # most heads come in one piece, and need no timer
+                self._watch()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._await_head()
+        self._head_done()
+        self._head = 0
 
     def on_headers_complete(self) -> None:
         """Its head is complete."""
         self._head_done()
         super().on_headers_complete()
 
-    def _await_head(self) -> None:
-        self._head_done()
-        self._head = 0
+    def _watch(self) -> None:
         self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def _head_done(self) -> None:

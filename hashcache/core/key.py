@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+import msgspec
 from blake3 import blake3
 
 from hashcache.core.content import Kind
@@ -59,8 +60,7 @@ class Question:
         return digest.hexdigest(16)
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """
     The name of one answer: *space* groups entries with one life (`analysis`, `text`), *name* says of what
     (a SHA-256), *variant* which question.

@@ -8,6 +8,7 @@ Rule 2: amounts leave as decimal strings ("0.01"), because JSON numbers are floa
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import NewType
 
 from hashcache.core.errors import MoneyError
@@ -37,6 +38,7 @@ def dollars(text: str) -> MicroDollars:
     return MicroDollars(int(amount))
 
 
+@lru_cache(1024)
 def decimal(amount: int) -> str:
     """Write *amount* in dollars, as short as it is exact: 10000 -> "0.01", 0 -> "0"."""
     sign = "-" if amount < 0 else ""

@@ -21,6 +21,9 @@ class Status(StrEnum):
     BYPASS = "BYPASS"
 
 
+_CACHED = (Status.HIT, Status.STALE)
+
+
 class Level(StrEnum):
     """Where the answer was found."""
 
@@ -55,7 +58,7 @@ class Outcome:
     @property
     def cached(self) -> bool:
         """Whether nothing was bought for it, now or by the purchase it joined."""
-        return self.status in (Status.HIT, Status.STALE)
+        return self.status in _CACHED
 
     @property
     def spent(self) -> MicroDollars:

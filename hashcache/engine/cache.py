@@ -22,7 +22,7 @@ from time import monotonic
 from hashcache.core.barrier import Barrier
 from hashcache.core.entry import EPOCH, Label
 from hashcache.core.errors import StoreUnavailable
-from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge
+from hashcache.core.freshness import Cause, Fresh, Missing, judge
 from hashcache.core.key import Key
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
@@ -261,7 +261,7 @@ class Cache:
         now = self.store.now()
         revalidate = policy.stale_while_revalidate if policy else timedelta(0)
         verdict = judge(entry, now=now, barrier=self.view.barrier, stale_while_revalidate=revalidate)
-        if not isinstance(verdict, Fresh | Stale):
+        if isinstance(verdict, Missing):
             return None
         status = Status.HIT if isinstance(verdict, Fresh) else Status.STALE
         looked = (monotonic() - began) * 1000

@@ -27,7 +27,10 @@ class Near:
 
     def get(self, key: Key) -> Entry | None:
         """The entry of *key*, fresh or not."""
-        return self._entries.get(key)
+        try:
+            return self._entries[key]
+        except KeyError:
+            return None
 
     def put(self, entry: Entry) -> None:
         """Keep *entry*, if it fits at all and is not older than what is kept."""

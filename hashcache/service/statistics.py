@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from hashcache.core.content import Kind
@@ -46,13 +47,8 @@ def count(outcome: Outcome, *, kind: str, milliseconds: float) -> dict[str, int]
     """What one answered question adds."""
     cached = outcome.cached
     word = "hit" if cached else "miss"
-    counts = {
-        f"{'hits' if cached else 'misses'}.{kind}": 1,
-        f"level.{outcome.level.value}": 1,
-        f"latency.{word}.{_bucket(milliseconds)}": 1,
-        f"took.{outcome.level.value}.{_bucket(milliseconds)}": 1,
-        f"microseconds.{word}": round(milliseconds * 1000),
-    }
+    hit_or_miss, level, latency, took, microseconds = _names(word, kind, outcome.level.value, _bucket(milliseconds))
+    counts = {hit_or_miss: 1, level: 1, latency: 1, took: 1, microseconds: round(milliseconds * 1000)}
     if outcome.status is Status.STALE:
         counts[f"stale.{kind}"] = 1
     if outcome.collapsed:
@@ -75,8 +71,22 @@ def booked(outcome: Outcome) -> dict[str, int]:
     if not (outcome.cached or outcome.collapsed):
         return {}
     label = outcome.entry.label
-    what = "collapsed" if outcome.collapsed else "hits"
-    return Account(label.provider, label.kind, label.tenant).lines({what: 1, "saved": outcome.saved})
+    what, saved = _lines("collapsed" if outcome.collapsed else "hits", label.provider, label.kind, label.tenant)
+    return {what: 1, saved: outcome.saved} if outcome.saved else {what: 1}
+
+
+@lru_cache(1024)
+def _names(word: str, kind: str, level: str, bucket: int) -> tuple[str, str, str, str, str]:
+    """The counters that every answer adds to; they are few, and each is spelt once."""
+    counter = f"{'hits' if word == 'hit' else 'misses'}.{kind}"
+    return counter, f"level.{level}", f"latency.{word}.{bucket}", f"took.{level}.{bucket}", f"microseconds.{word}"
+
+
+@lru_cache(4096)
+def _lines(what: str, provider: str, kind: str, tenant: str) -> tuple[str, str]:
+    """The lines of *what* and of what was saved, in one account."""
+    account = Account(provider, kind, tenant)
+    return account.line(what), account.line("saved")
 
 
 def with_money(totals: Mapping[str, int], lines: Mapping[str, int]) -> dict[str, int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis import Redis
 
@@ -457,7 +457,7 @@ async def test_row_20_payloads_that_lie_about_their_size(valkey: Valkey) -> None
 
 async def test_row_21_an_entry_under_another_key(valkey: Valkey) -> None:
     """COPY to another content, and to another variant (another tenant, provider or question): misses."""
-    variant = replace(key(1), variant="another")
+    variant = msgspec.structs.replace(key(1), variant="another")
     for of in (key(2), variant):
         async with connected(valkey.url) as store:
             await buy(store, key(1))
