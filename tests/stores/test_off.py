@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
+
 from hashcache.core.barrier import Selector
 from hashcache.core.budget import Budget, Period
 from hashcache.core.entry import Entry, Instant, Label
@@ -56,7 +58,7 @@ async def test_its_budgets_hold_in_this_process() -> None:
     until = Instant(store.now() + 1000)
     one = Attempt("a", KEY, account, MicroDollars(10), store.now(), until, "process")
     assert isinstance(await store.accounts.reserve(one, [charge], Rules()), Granted)
-    another = replace(one, token="b", key=replace(KEY, name="b"))
+    another = replace(one, token="b", key=msgspec.structs.replace(KEY, name="b"))
     assert isinstance(await store.accounts.reserve(another, [charge], Rules()), Refused)
     assert await store.accounts.settle(one, Settlement(Fate.UNKEPT, MicroDollars(7)))
     assert await store.accounts.used([charge]) == [7]
