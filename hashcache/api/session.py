@@ -47,6 +47,11 @@ class SessionPages:
         self._tries = Tries(most=_TRIES, seconds=60, monotonic=monotonic)
         self._environment = environment
 
+    async def resource(self, request: Request) -> Response:
+        """`/admin/session`: one resource, so that a wrong method is told all that it knows."""
+        answers = {"POST": self.sign_in, "DELETE": self.sign_out}
+        return await answers.get(request.method, self.who)(request)
+
     async def who(self, request: Request) -> Response:
         """`GET /admin/session`: who is signed in, if anybody is."""
         return self._told(await self._access.signed_in(request))
