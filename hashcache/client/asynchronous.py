@@ -145,7 +145,7 @@ class AsyncClient:
     async def _wait(self, pause: Wait, call: Call) -> bool:
         if pause.seconds >= call.left:
             return False
-        await asyncio.sleep(pause.seconds)
+        await asyncio.sleep(pause.seconds)  # as the service asked, or back-off; within the deadline above
         return True
 
     async def _send(self, ask: Ask, call: Call, on_progress: Progress | None) -> Reply | Lost:

@@ -185,7 +185,7 @@ class Client:
     def _wait(self, pause: Wait, call: Call) -> bool:
         if pause.seconds >= call.left:
             return False
-        sleep(pause.seconds)
+        sleep(pause.seconds)  # as the service asked, or back-off; within the deadline above
         return True
 
     def _send(self, ask: Ask, call: Call, on_progress: Progress | None) -> Reply | Lost:

@@ -45,15 +45,15 @@ class Dialect(Protocol):
         """As hashcache calls its provider."""
 
     @property
-    def UNIT(self) -> str:  # noqa: N802
+    def UNIT(self) -> str:  # noqa: N802  # a module's constant
         """What is billed, one of it."""
 
     @property
-    def PRICE(self) -> int:  # noqa: N802
+    def PRICE(self) -> int:  # noqa: N802  # a module's constant
         """Of one unit, in micro-dollars, unless the operator of the vendor says otherwise."""
 
     @property
-    def KINDS(self) -> tuple[str, ...]:  # noqa: N802
+    def KINDS(self) -> tuple[str, ...]:  # noqa: N802  # a module's constant
         """What it judges: `image`, `video`, `text`."""
 
     def settings(self, url: str) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -42,19 +42,12 @@ class Growth:
 def watched(service: Service) -> Iterator[Growth]:
     """Sample the resident memory of *service* and its children until the end of the block."""
     growth = Growth(before := _resident(service), before)
-    over = threading.Event()
 
-    def sample() -> None:
-        while not over.wait(_SAMPLE_SECONDS):
-            growth.peak = max(growth.peak, _resident(service))
+    def look() -> None:
+        growth.peak = max(growth.peak, _resident(service))
 
-    thread = threading.Thread(target=sample, name="memory of the service")
-    thread.start()
-    try:
+    with _repeated(look, every=_SAMPLE_SECONDS):
         yield growth
-    finally:
-        over.set()
-        thread.join()
 
 
 @dataclass
@@ -73,16 +66,27 @@ class Footprint:
 def footprint(service: Service) -> Iterator[Footprint]:
     """Look at it every 50 ms until the end of the block."""
     found = Footprint(before := held(service), before)
+
+    def look() -> None:
+        found.peak = max(found.peak, held(service))
+
+    with _repeated(look, every=_LOOK_SECONDS):
+        yield found
+
+
+@contextmanager
+def _repeated(look: Callable[[], None], *, every: float) -> Iterator[None]:
+    """Call *look* in a thread *every* so many seconds, until the end of the block."""
     over = threading.Event()
 
-    def sample() -> None:
-        while not over.wait(_LOOK_SECONDS):
-            found.peak = max(found.peak, held(service))
+    def run() -> None:
+        while not over.wait(every):
+            look()
 
-    thread = threading.Thread(target=sample, name="footprint of the service")
+    thread = threading.Thread(target=run, name="memory of the service")
     thread.start()
     try:
-        yield found
+        yield
     finally:
         over.set()
         thread.join()
