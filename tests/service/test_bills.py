@@ -49,7 +49,8 @@ def test_the_drift_is_the_bill_less_the_books() -> None:
         Day(ONE, {**HIVE.lines({"calls": 9, "spent": 50_000, "wasted": 4_000}), "calls|other|image|default": 7}),
         Day(date(2026, 11, 19), HIVE.lines({"calls": 5, "spent": 1})),
     ]
-    found = drift([Billed(ONE, 6, 30_000), Billed(ONE, 4, 30_000), Billed(TWO, 1, 6_000)], books, "hive")  # type: ignore[arg-type]
+    bill = [Billed(ONE, 6, 30_000), Billed(ONE, 4, 30_000), Billed(TWO, 1, 6_000)]  # type: ignore[arg-type] - plain numbers
+    found = drift(bill, books, "hive")
     assert found["billed"] == {"calls": 11, "usd": "0.066"}
     assert found["booked"] == {"calls": 9, "usd": "0.054"}
     assert found["drift"] == {"calls": 2, "usd": "0.012"}
