@@ -64,6 +64,15 @@ class Visit:
         """Each layout shift that no input explains: how much, and what moved."""
         return list(await self.page.evaluate("shifts"))
 
+    async def painted_early(self) -> bool:
+        """Whether something was drawn before the whole document had come."""
+        return bool(
+            await self.page.evaluate(
+                "performance.getEntriesByName('first-paint')[0].startTime"
+                " < performance.getEntriesByType('navigation')[0].responseEnd"
+            )
+        )
+
     async def held(self) -> int:
         """How many blob: URLs the page made and has not given back."""
         return int(await self.page.evaluate("urls"))
@@ -143,7 +152,7 @@ class Chromium:
             page.on("request", lambda request: _note(visit, request))
             await page.goto(url)
             yield visit
-            assert visit.console == []
+            assert visit.console == [], visit.console
             assert await visit.breaches() == []
             assert len(visit.hosts) <= 1, visit.hosts
         finally:

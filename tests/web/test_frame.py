@@ -6,11 +6,14 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 
 from tests.harness.browser import Chromium, started
+from tests.harness.faults import On, Throttle
+from tests.harness.proxy import FaultProxy
 from tests.harness.service import ROOT, Service
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -48,6 +51,19 @@ async def test_a_phone_shows_a_page_whole(chromium: Chromium, bought: Service, p
         await visit.keep(f"{PAGES[path]}-empty-narrow")
         assert await visit.wide() == 0
         assert await visit.shifts() == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_that_comes_in_pieces_stands_still(chromium: Chromium, bought: Service, path: str) -> None:
+    """A browser may draw what it has: nothing that it drew moves when the rest of a slow page arrives."""
+    async with FaultProxy(urlsplit(bought.url).port or 0) as proxy:
+        door = proxy.url.replace("redis:", "http:")
+        async with chromium.visit(door + path) as visit:
+            # Only the page itself comes slowly, on a connection that there is; its styles the browser has by now.
+            proxy.impose(Throttle(replies=6_000), On.EXISTING)
+            await visit.page.goto(f"{door}{path}?slowly")
+            assert await visit.painted_early()
+            assert await visit.shifts() == []
 
 
 @pytest.mark.parametrize("path", PAGES)
