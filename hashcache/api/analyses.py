@@ -1,14 +1,11 @@
 """
 The analysis of a content as a resource: upload it, ask for it by its digest, forget it.
 
-Rule 1: an answer by digest is the caller's own tenant's; unknown and somebody else's are the same 404.
-Rule 2: what a client wishes (refresh, no-store, only-if-cached) is read here and nowhere else.
+Rule: an answer by digest is the caller's own tenant's; unknown and somebody else's are the same 404.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from time import monotonic
 
 from starlette.requests import Request
@@ -16,77 +13,20 @@ from starlette.responses import Response
 
 from hashcache.api.access import Access
 from hashcache.api.declared import check, declared_sha256
-from hashcache.api.hooks import hook_of
 from hashcache.api.intake import Limits
 from hashcache.api.lookup import read_digests, told
 from hashcache.api.problems import Problem, unknown
 from hashcache.api.rendering import answer, json_response, pending
 from hashcache.api.uploads import Upload, announced, receive
+from hashcache.api.wishes import Wishes
 from hashcache.core.content import Content, Kind
 from hashcache.core.digest import parse_sha256
-from hashcache.core.letter import Hook
 from hashcache.core.outcome import Outcome
 from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
 from hashcache.service.jobs import Jobs
 from hashcache.service.webhooks import Webhooks
-
-_MOST_TAGS = 8
-_TAG = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """
-    What the client asks of the cache (RFC 9111 section 5.2.1, and X-Force-Refresh). *leave*: it prefers to come back
-    for the answer (RFC 7240 section 4.1); *hook* tells it then. *tags*: what is bought for this client alone can be
-    invalidated by them.
-    """
-
-    refresh: bool
-    keep: bool
-    only_cached: bool
-    leave: bool
-    tags: tuple[str, ...] = ()
-    hook: Hook | None = None
-
-    @classmethod
-    def of(cls, request: Request, webhooks: Webhooks | None) -> Wishes:
-        """
-        As *request* says; *webhooks*: who delivers them, None: nobody.
-
-        Raises:
-            Problem: `malformed`: X-Force-Refresh is neither true nor false, or X-Cache-Tags no list of tags; and as
-                `hook_of`.
-        """
-        headers = request.headers
-        if not any(name in headers for name in _WISHES):  # as most are
-            return _NONE
-        directives = {
-            one.strip().lower() for value in request.headers.getlist("cache-control") for one in value.split(",")
-        }
-        preferences = {
-            one.partition(";")[0].strip().lower()
-            for value in request.headers.getlist("prefer")
-            for one in value.split(",")
-        }
-        forced = request.headers.get("x-force-refresh", "false").strip().lower()
-        if forced not in {"true", "false", "1", "0"}:
-            raise Problem("malformed", "X-Force-Refresh is either true or false.")
-        keep, leave = "no-store" not in directives, "respond-async" in preferences
-        return cls(
-            refresh=forced in {"true", "1"} or "no-cache" in directives,
-            keep=keep,
-            only_cached="only-if-cached" in directives,
-            leave=leave,
-            tags=_tags(request.headers.getlist("x-cache-tags")),
-            hook=hook_of(request, webhooks, leave=leave, keep=keep),
-        )
-
-
-_WISHES = ("cache-control", "prefer", "x-force-refresh", "x-cache-tags", "x-webhook-url")
-_NONE = Wishes(refresh=False, keep=True, only_cached=False, leave=False)
 
 
 class AnalysisPages:
@@ -221,16 +161,6 @@ class AnalysisPages:
         deleted = await self._analyses.forget(sha256, caller)
         self._observer.forgotten(sha256, deleted=deleted, who=caller.name)
         return json_response({"success": True, "sha256": sha256, "deleted": deleted})
-
-
-def _tags(values: list[str]) -> tuple[str, ...]:
-    """The tags that the values of `X-Cache-Tags` list, each once; raises Problem `malformed`."""
-    listed = [part.strip(" ") for value in values if value.strip(" ") for part in value.split(",")]
-    tags = tuple(dict.fromkeys(listed))
-    if len(listed) > _MOST_TAGS or not all(_TAG.fullmatch(tag) for tag in tags):
-        shape = "parted by commas, each of 1 to 64 of A-Z, a-z, 0-9 and _.:/-"
-        raise Problem("malformed", f"X-Cache-Tags lists at most {_MOST_TAGS} tags, {shape}.")
-    return tags
 
 
 def _sha256(request: Request) -> str:
