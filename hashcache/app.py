@@ -22,6 +22,7 @@ from hashcache.api.access import Access
 from hashcache.api.admin import AdminPages
 from hashcache.api.admission import Room
 from hashcache.api.analyses import AnalysisPages
+from hashcache.api.atonce import AtOnce
 from hashcache.api.connection import Connection
 from hashcache.api.ending import hear_of_the_end
 from hashcache.api.entries import EntryPages
@@ -147,12 +148,8 @@ class _House:
             monotonic=monotonic,
             pace=pace,
         )
-        self._watch = Watch(
-            self._overview.alerts,
-            self.store.ledger,
-            own=self._reporter.process.name,
-            every=pace.watch,
-        )
+        name = self._reporter.process.name
+        self._watch = Watch(self._overview.alerts, self.store.ledger, own=name, every=pace.watch)
         self._jobs: Jobs | None = None
         self._webhooks: Webhooks | None = None
         self._stopped: float | None = None
@@ -213,7 +210,8 @@ class _House:
             ),
         )
         router = Router(routes.table(every), redirect_slashes=False, lifespan=self._lifespan)
-        return Connection(router, new_id=wiring.token, observer=self._telemetry)
+        at_once = AtOnce(analyses, access, limits, self._telemetry)
+        return Connection(router, new_id=wiring.token, observer=self._telemetry, swift=at_once.answer)
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:

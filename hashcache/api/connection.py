@@ -15,10 +15,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from contextvars import copy_context
 from time import monotonic
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hashcache.api import problems
@@ -39,6 +41,9 @@ _VERSIONS = frozenset({"1", "1.0", "1.1", "2"})
 
 _BROKEN_OFF = Problem("malformed", "The body ends before it is complete.", headers={"Connection": "close"})
 
+#: Answers what waits for nothing: a scope, its headers and the whole body in, the answer out, or None.
+Swift = Callable[[Scope, Fields, bytearray], Response | None]
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
 
@@ -47,20 +52,46 @@ class ClientGone(Exception):
 
 
 class Connection:
-    """Wraps *app*; *new_id* makes a request's id when the client sends none; *observer* hears of every refusal."""
+    """
+    Wraps *app*; *new_id* makes a request's id when the client sends none; *observer* hears of every refusal; *swift*
+    answers what waits for nothing.
+    """
 
-    def __init__(self, app: ASGIApp, *, new_id: Callable[[], str], observer: Observer) -> None:
+    def __init__(self, app: ASGIApp, *, new_id: Callable[[], str], observer: Observer, swift: Swift) -> None:
         self._app = app
         self._new_id = new_id
         self._observer = observer
+        self._swift = swift
+
+    def at_once(self, scope: Scope, body: bytearray) -> Response | None:
+        """
+        The answer to a request that has come whole, where it waits for nothing; None: call this application.
+
+        For servers that may ask before they make a task of the request.
+        """
+        return copy_context().run(self._at_once, scope, body)
+
+    def _at_once(self, scope: Scope, body: bytearray) -> Response | None:
+        headers = Fields.of(scope)
+        request_id = self._id_of(headers)
+        structlog.contextvars.bind_contextvars(request=request_id)
+        if _refusal(scope, headers) is not None:
+            return None
+        try:
+            response = self._swift(scope, headers, body)
+        except Exception:
+            log.exception("request.fault", path=scope["path"])
+            return None
+        if response is not None:
+            response.raw_headers += _own_fields(request_id)
+        return response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Fields.of(scope)
-        asked = headers.get("x-request-id", "")
-        request_id = asked if _REQUEST_ID.fullmatch(asked) else self._new_id()
+        request_id = self._id_of(headers)
         scope["app"] = self  # tells the router to raise what it refuses: all problems are written in one place
         scope["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request=request_id)
@@ -81,12 +112,21 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - the last resort: a client is answered, the fault is logged
             await self._fail(exchange, scope, error)
 
+    def _id_of(self, headers: Fields) -> str:
+        asked = headers.get("x-request-id")
+        return asked if asked is not None and _REQUEST_ID.fullmatch(asked) else self._new_id()
+
     async def _fail(self, exchange: _Exchange, scope: Scope, error: Exception) -> None:
         problem = problems.of(error)
         if problem.slug == "internal":
             log.error("request.fault", path=scope["path"], exc_info=error)
         self._observer.refused(problem.slug, status=problem.kind.status, method=scope["method"], path=scope["path"])
         await exchange.fail(problem)
+
+
+def _own_fields(request_id: str) -> tuple[tuple[bytes, bytes], ...]:
+    """What every answer says, whoever gives it."""
+    return (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")
 
 
 def _refusal(scope: Scope, headers: Fields) -> Problem | None:
@@ -136,7 +176,7 @@ class _Exchange:
             self._started = True
             await self._read_a_small_one()
             headers = message["headers"] = list(message["headers"])
-            headers += ((b"x-request-id", self._request_id.encode()), (b"x-content-type-options", b"nosniff"))
+            headers += _own_fields(self._request_id)
             if self._unread:
                 self._close = True
             if self._close:

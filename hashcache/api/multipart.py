@@ -9,7 +9,6 @@ Rule 4: the parser's many small calls are spared whoever sends one file in the u
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
@@ -17,7 +16,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from hashcache.api.intake import Intake
-from hashcache.api.plainform import PlainFile
+from hashcache.api.plainform import PlainFile, boundary_of
 from hashcache.api.problems import Problem
 from hashcache.core.content import Kind
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 OVERHEAD = 64 * 1024
 _MOST_HEADERS = 16
 _LONGEST_BOUNDARY = 256
-#: Nothing in it that the library would have to undo.
-_PLAIN_TYPE = re.compile(r"multipart/form-data; ?boundary=([A-Za-z0-9_.-]{1,70})")
 
 
 async def read_form(
@@ -70,9 +67,9 @@ async def read_form(
 
 
 def _boundary(content_type: str) -> bytes:
-    plain = _PLAIN_TYPE.fullmatch(content_type)
+    plain = boundary_of(content_type)
     if plain is not None:
-        return plain[1].encode()
+        return plain
     _, options = parse_options_header(content_type)
     return options.get(b"boundary", b"")
 

@@ -11,12 +11,36 @@ from __future__ import annotations
 import re
 
 _BOUNDARY = re.compile(rb"[A-Za-z0-9_.-]{1,70}")
+#: Nothing in it that a parser of parameters would have to undo.
+_TYPE = re.compile(r"multipart/form-data; ?boundary=([A-Za-z0-9_.-]{1,70})")
 #: Nothing in it that a parser of headers would have to undo: no escape, no semicolon, no other parameter or header.
 _HEAD = re.compile(
     rb"(?i:Content-Disposition): form-data; name=\"file\"; filename=\"([^\"\\;\x00-\x1f\x7f]{0,300})\"\r\n"
     rb"(?i:Content-Type): [!-~]{1,100}\r\n\r\n"
 )
 _OPENED, _CLOSED = b"\r\n", b"--\r\n"
+
+
+def boundary_of(content_type: str) -> bytes | None:
+    """The boundary of a form whose type is written plainly; None: it is not."""
+    plain = _TYPE.fullmatch(content_type)
+    return plain[1].encode() if plain is not None else None
+
+
+def file_in(form: bytes | bytearray, boundary: bytes) -> tuple[bytes, int, int] | None:
+    """
+    The client's name of the one file in a *form* that has come whole, and where in it the file begins and ends; None:
+    this is not plain, or not whole.
+    """
+    opening = b"--" + boundary + _OPENED
+    head = _HEAD.match(form, len(opening)) if form.startswith(opening) else None
+    if head is None:
+        return None
+    closing = b"\r\n--" + boundary
+    end = form.find(closing, head.end())
+    if end < 0 or form[end + len(closing) :] != _CLOSED:
+        return None
+    return bytes(head[1]), head.end(), end
 
 
 class PlainFile:

@@ -1,17 +1,21 @@
 """
-What may come over a connection before the application hears of a request: uvicorn's HTTP/1.1, with bounds.
+What happens on a connection before the application hears of a request: uvicorn's HTTP/1.1, with bounds and a short way.
 
 Rule 1: the head of a request has HEAD_SECONDS to arrive and takes HEAD_BYTES at most. uvicorn itself waits for ever
         and keeps whatever comes; the application's own, smaller limit counts complete heads only.
 Rule 2: a connection that is opened and never used is closed after the same time.
+Rule 3: of a request that came whole, the application is asked for an answer that waits for nothing
+        (`Connection.at_once`) before a task is made of it. Whatever has none takes uvicorn's way.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 HEAD_SECONDS = 10.0
 #: More than one read of the socket brings (256 KiB): a body's first bytes come along with a head, and are none of it.
@@ -26,6 +30,9 @@ class BoundedHeads(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._head: int | None = 0  # bytes of it so far; None: it is complete
         self._patience: asyncio.TimerHandle | None = None
+        self._at_once: Callable[[Any, bytearray], Response | None] | None = getattr(self.app, "at_once", None)
+        self._receiving = False
+        self._begun: RequestResponseCycle | None = None  # what waits for the end of what has just come
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A client has connected."""
@@ -39,7 +46,13 @@ class BoundedHeads(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """The next bytes."""
-        super().data_received(data)
+        self._receiving = True
+        try:
+            super().data_received(data)
+        finally:
+            self._receiving = False
+        if self._begun is not None:
+            self._begin(self._begun)
         if self._head is not None and not self.transport.is_closing():
             self._head += len(data)
             if self._head > HEAD_BYTES:
@@ -58,6 +71,36 @@ class BoundedHeads(HttpToolsProtocol):
         """Its head is complete."""
         self._head_done()
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._receiving and app is self.app and self._at_once is not None:
+            self._begun = cycle
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _begin(self, cycle: RequestResponseCycle) -> None:
+        """Answer the request of *cycle* at once, or make a task of it."""
+        self._begun = None
+        if self._at_once is not None and not cycle.more_body and not self.flow.write_paused:
+            response = self._at_once(cycle.scope, cycle.body)
+            if response is not None:
+                self._answer(cycle, response)
+                return
+        super()._start_asgi_task(cycle, self.app)
+
+    def _answer(self, cycle: RequestResponseCycle, response: Response) -> None:
+        """Write *response* as the cycle would, which has not begun to."""
+        cycle.response_started = cycle.response_complete = True
+        lines = [STATUS_LINE[response.status_code]]
+        for name, value in (*cycle.default_headers, *response.raw_headers):
+            lines += (name, b": ", value, b"\r\n")
+        lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        if cycle.scope["method"] != "HEAD":
+            lines.append(bytes(response.body))
+        self.transport.write(b"".join(lines))
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def _watch(self) -> None:
         self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.close)

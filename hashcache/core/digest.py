@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -40,6 +40,18 @@ def parse_sha256(text: str) -> str | None:
     """*text* as a SHA-256 in lower-case hexadecimal, or None when it is not one. Upper case is accepted."""
     lowered = text.lower()
     return lowered if SHA256_HEX.fullmatch(lowered) else None
+
+
+def named(content: memoryview, known: Callable[[bytes], bytes | None]) -> Digest | None:
+    """
+    The digest of a whole *content*: SHA-256 where that is cheaper, else what is *known* of its BLAKE3 digest.
+
+    None: nothing is known of it.
+    """
+    if len(content) <= SMALL:
+        return Digest(hashlib.sha256(content).digest(), len(content))
+    value = known(blake3(content).digest())
+    return Digest(value, len(content)) if value is not None else None
 
 
 class Hasher:

@@ -123,7 +123,7 @@ class Analyses:
             TimeoutError: it takes longer than this caller may wait; it goes on.
         """
         if not refresh:
-            near = self._cache.glance(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
+            near = self.glance(content.digest.hex, caller, content.kind)
             if near is not None:
                 await body.close()
                 return near
@@ -191,6 +191,15 @@ class Analyses:
             )
         except LoadFailed as failed:
             raise recall(failed) from None
+
+    def glance(self, sha256: str, caller: Caller, kind: Kind | None = None) -> Outcome | None:
+        """
+        What near memory has of the content with this SHA-256, of *kind* if that is told: nothing is awaited. The
+        caller's own tenant only.
+        """
+        if kind is None:
+            return self._cache.glance(self._routing.candidates(sha256, caller.tenant))
+        return self._cache.glance(self._routing.keys(sha256, kind, caller.tenant))
 
     async def known(self, sha256: str, caller: Caller, kind: Kind | None = None) -> Found:
         """

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import example, given, settings
 
 from hashcache.api.multipart import _Parser, _Reader
-from hashcache.api.plainform import PlainFile
+from hashcache.api.plainform import PlainFile, file_in
 from hashcache.api.problems import Problem
 
 BOUNDARY = b"--x.Y"
@@ -80,3 +80,21 @@ def test_a_usual_form_needs_no_parser() -> None:
         assert (plain.feed(FORM[:cut]) or b"") + (plain.feed(FORM[cut:]) or b"") == b"\xff\xd8 the bytes"
         assert plain.complete
         assert plain.name == b"a.jpg"
+
+
+@settings(max_examples=600, deadline=None)
+@given(form=_forms())
+@example(form=FORM)
+@example(form=FORM[:-1])
+def test_a_whole_form_is_read_as_the_parser_reads_it(form: bytes) -> None:
+    """The file in it is the parser's, and the form has ended; or it is left to the parser."""
+    found = file_in(bytearray(form), BOUNDARY)
+    if found is not None:
+        name, start, end = found
+        assert _read(_Parser(BOUNDARY), [form]) == (
+            ("file", name.decode("utf-8", "replace"), None),
+            True,
+            form[start:end],
+        )
+    if form == FORM:
+        assert found is not None

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
@@ -66,3 +68,80 @@ async def test_a_body_has_more_time_than_a_head(port: int) -> None:
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
     writer.close()
     await writer.wait_closed()
+
+
+class _Swift:
+    """Answers what waits for nothing as long as *swift*; counts who came which way."""
+
+    def __init__(self) -> None:
+        self.swift = True
+        self.at_once_answered: list[bytes] = []
+        self.called = 0
+
+    def at_once(self, scope: Scope, body: bytearray) -> Response | None:
+        self.at_once_answered.append(bytes(body))
+        return Response(scope["method"], headers={"x-way": "short"}) if self.swift else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.called += 1
+        body = await Request(scope, receive).body()
+        await Response(body, headers={"x-way": "long"})(scope, receive, send)
+
+
+@pytest.fixture
+async def swift() -> AsyncIterator[tuple[int, _Swift]]:
+    """Where an application listens that answers at once, and that application."""
+    app = _Swift()
+    config = uvicorn.Config(
+        app, http=protocol.BoundedHeads, ws="none", lifespan="off", log_config=None, proxy_headers=False
+    )
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"now")]
+    server = await asyncio.get_running_loop().create_server(
+        lambda: protocol.BoundedHeads(config, state, {}), "127.0.0.1", 0
+    )
+    async with server:
+        yield server.sockets[0].getsockname()[1], app
+
+
+async def _all(port: int, *pieces: bytes) -> bytes:
+    """What a connection answers to *pieces*, each sent when the one before was answered, or taken."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answers = b""
+    async with asyncio.timeout(5):
+        for piece in pieces:
+            writer.write(piece)
+            answers += await reader.readuntil(b"\r\n\r\n")
+        writer.write_eof()
+        answers += await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answers
+
+
+HEAD, LAST = GET.replace(b"GET", b"HEAD"), GET.replace(b"Host: a", b"Host: a\r\nConnection: close")
+
+
+async def test_what_came_whole_is_answered_without_a_task(swift: tuple[int, _Swift]) -> None:
+    """One after another on one connection, with the server's own fields; HEAD has no body; the last one closes."""
+    port, app = swift
+    answers = await _all(port, GET, HEAD, POST + b"x", LAST)
+    assert (app.called, app.at_once_answered) == (0, [b"", b"", b"x", b""])
+    assert answers.count(b"x-way: short") == answers.count(b"date: ") == 4
+    assert answers.count(b"connection: close") == 1
+    assert [answers.count(word) for word in (b"\r\nGET", b"\r\nHEAD", b"\r\nPOST")] == [2, 0, 1]
+    assert answers.endswith(b"connection: close\r\n\r\nGET")
+
+
+async def test_what_comes_in_pieces_or_has_no_answer_takes_the_long_way(swift: tuple[int, _Swift]) -> None:
+    """A body that follows its head, requests that follow others in one piece, and whatever is not known."""
+    port, app = swift
+    assert (await _all(port, POST.replace(b": a", b": a\r\nExpect: 100-continue"), b"x")).count(b"long") == 1
+    assert (app.called, app.at_once_answered) == (1, [])
+    assert (await _all(port, GET + POST + b"x")).count(b"HTTP/1.1 200 OK") == 2
+    assert (app.called, app.at_once_answered) == (2, [b""])
+    app.swift = False
+    answers = await _all(port, POST + b"y")
+    assert (app.called, app.at_once_answered) == (3, [b"", b"y"])
+    assert answers.endswith(b"\r\n\r\ny")

@@ -1,0 +1,231 @@
+"""
+What is answered at once is answered as the pages answer it.
+
+The application is asked in both ways: through ASGI, which always goes by the pages, and by `at_once`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from hashcache import app
+from hashcache.api.connection import Connection
+from hashcache.settings import load
+from tests.api.conftest import KEYS, MAX_UPLOAD, UPLOAD_BUDGET, keyed_entries
+from tests.harness.contents import photo, text
+from tests.harness.http import Wire, client, exchange, request
+from tests.harness.service import Service
+
+#: Fields that tell of this very answer.
+_OWN = {"x-request-id", "server-timing", "age", "date", "cache-status"}
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Asked:
+    """The application *of*, asked in both ways."""
+
+    def __init__(self, of: Connection) -> None:
+        self._app = of
+        self._web = httpx.AsyncClient(transport=httpx.ASGITransport(of), base_url="http://here")
+
+    async def by_the_pages(self, request: httpx.Request) -> Answer:
+        """The answer to *request* as an ASGI application gives it."""
+        answer = await self._web.send(request)
+        return answer.status_code, _told(answer.headers.raw), answer.content
+
+    def at_once(self, request: httpx.Request, **scope: Any) -> Answer | None:
+        """The same without a task, if it can be; *scope* is written over what *request* says."""
+        url = urlsplit(str(request.url))
+        told = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": request.method,
+            "path": url.path,
+            "query_string": url.query.encode(),
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        }
+        answer = self._app.at_once({**told, **scope}, bytearray(request.read()))
+        return None if answer is None else (answer.status_code, _told(answer.raw_headers), bytes(answer.body))
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self._web.aclose()
+
+
+@asynccontextmanager
+async def _asked(**variables: str) -> AsyncIterator[Asked]:
+    made = app.create(load({"HASHCACHE_STORE": "memory://", **variables}))
+    assert isinstance(made, Connection)
+    asked = Asked(made)
+    router: Any = made._app
+    async with router.lifespan_context(made):
+        yield asked
+    await asked.close()
+
+
+@pytest.fixture
+async def asked() -> AsyncIterator[Asked]:
+    """An application of its own that answers for free."""
+    async with _asked() as one:
+        yield one
+
+
+def upload(content: bytes, name: str = "a.png", **headers: str) -> httpx.Request:
+    """A form as client libraries write it."""
+    named = {field.replace("_", "-"): value for field, value in headers.items()}
+    return httpx.Request("POST", "http://here/api/analyze", files={"file": (name, content)}, headers=named)
+
+
+def question(content: bytes, method: str = "GET", after: str = "", **headers: str) -> httpx.Request:
+    """A question by the digest of *content*."""
+    named = {field.replace("_", "-"): value for field, value in headers.items()}
+    return httpx.Request(method, f"http://here/api/analyses/{sha256(content).hexdigest()}{after}", headers=named)
+
+
+def _told(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    told = {name.decode().lower(): value.decode() for name, value in fields}
+    assert len(told) == len(fields)
+    timing = ",".join(part.partition(";")[0] for part in told.get("server-timing", "").split(", "))
+    return {**{name: value for name, value in told.items() if name not in _OWN}, "timings": timing}
+
+
+@pytest.mark.parametrize("size", [100, 4096, 4097, 200_000])
+@pytest.mark.parametrize("of", [photo, lambda size: text(size).encode()], ids=["image", "text"])
+async def test_what_is_known_is_answered_as_by_the_pages(asked: Asked, of: Callable[[int], bytes], size: int) -> None:
+    """An upload and a question by its digest: nothing before it is known, and the same afterwards."""
+    content = of(size)
+    assert asked.at_once(upload(content)) is None
+    assert asked.at_once(question(content)) is None
+    first = await asked.by_the_pages(upload(content))
+    assert (first[0], first[1]["x-cache"]) == (200, "MISS")
+    for one in (upload(content), upload(content, "Grüße (2).png"), question(content), question(content, "HEAD")):
+        expected = await asked.by_the_pages(one)
+        assert (expected[0], expected[1]["x-cache"]) == (200, "HIT")
+        found = asked.at_once(one)
+        assert found is not None
+        # The server leaves out the body of an answer to HEAD; here it is still there.
+        assert found[:2] == expected[:2]
+        assert found[2] == (await asked.by_the_pages(question(content)) if one.method == "HEAD" else expected)[2]
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        {"Cache_Control": "no-cache"},
+        {"Cache_Control": "only-if-cached"},
+        {"Prefer": "respond-async"},
+        {"X_Force_Refresh": "true"},
+        {"X_Cache_Tags": "a"},
+        {"X_Webhook_Url": "http://here/"},
+        {"Content_Encoding": "gzip"},
+        {"Expect": "100-continue"},
+        {"If_None_Match": "*"},
+        {"Transfer_Encoding": "chunked"},
+        {"X_API_Key": "nobody's"},
+        {"X_Padding": "x" * 17_000},
+    ],
+    ids=lambda unusual: next(iter(unusual)),
+)
+async def test_what_is_unusual_is_left_to_the_pages(asked: Asked, unusual: dict[str, str]) -> None:
+    """Wishes, preconditions, codings, keys that are not known, too many headers."""
+    content = photo(10_000)
+    await asked.by_the_pages(upload(content))
+    assert asked.at_once(upload(content)) is not None
+    assert asked.at_once(upload(content, **unusual)) is None
+    assert asked.at_once(question(content, **unusual)) is None
+
+
+async def test_other_requests_are_left_to_the_pages(asked: Asked) -> None:
+    """Other methods, paths and bodies; forms of another shape; no Host, or two; another version."""
+    content = photo(10_000)
+    await asked.by_the_pages(upload(content))
+    whole = upload(content).read()
+    kind = upload(content).headers["content-type"]
+    others: list[tuple[httpx.Request, dict[str, Any]]] = [
+        (question(content, after="?kind=image"), {}),
+        (question(content, "DELETE"), {}),
+        (question(content, "PUT"), {}),
+        (question(content), {"path": f"/api/analyses/{sha256(content).hexdigest().upper()}"}),
+        (question(content), {"path": "/api/analyze"}),
+        (upload(content), {"path": "/api/analyze/"}),
+        (upload(content), {"path": "/api/lookup"}),
+        (upload(content), {"query_string": b"a=b"}),
+        (upload(content), {"http_version": "3"}),
+        (upload(content), {"headers": [(b"content-type", kind.encode())]}),
+        (upload(b""), {}),
+        (httpx.Request("POST", "http://here/api/analyze", content=whole), {}),
+        (httpx.Request("POST", "http://here/api/analyze", content=content, headers={"content-type": "image/png"}), {}),
+        *(
+            (httpx.Request("POST", "http://here/api/analyze", content=body, headers={"content-type": kind}), {})
+            for body in (whole[:-2], whole + b"x", b"x" + whole, whole + whole, whole.replace(b'"file"', b'"other"'))
+        ),
+    ]
+    for one, scope in others:
+        assert asked.at_once(one, **scope) is None, (one, scope)
+
+
+async def test_a_fault_is_left_to_the_pages(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong here, the client has an answer still."""
+    content = photo(10_000)
+    await asked.by_the_pages(upload(content))
+    monkeypatch.setattr("hashcache.api.atonce.file_in", None)
+    assert asked.at_once(upload(content)) is None
+    assert (await asked.by_the_pages(upload(content)))[0] == 200
+
+
+async def test_nobody_is_given_what_another_tenant_has() -> None:
+    """Only the tenant whose key it is, and nobody without a key."""
+    async with _asked(HASHCACHE_API_KEYS=keyed_entries()) as asked:
+        content = photo(10_000)
+        await asked.by_the_pages(upload(content, X_API_Key=KEYS["ann"]))
+        for form in (upload, question):
+            assert asked.at_once(form(content, X_API_Key=KEYS["ann"])) is not None
+            assert asked.at_once(form(content, Authorization=f"Bearer {KEYS['amy']}")) is not None
+            assert asked.at_once(form(content, X_API_Key=KEYS["bob"])) is None
+            assert asked.at_once(form(content)) is None
+
+
+async def test_what_is_forgotten_or_too_large_is_left_to_the_pages() -> None:
+    """A clear counts at once; what a limit forbids is refused by the pages."""
+    async with _asked(HASHCACHE_MAX_TEXT="10000", HASHCACHE_MAX_UPLOAD="20000") as asked:
+        content, words = photo(10_000), text(9_000).encode()
+        for one in (content, words):
+            await asked.by_the_pages(upload(one))
+            assert asked.at_once(upload(one)) is not None
+        assert asked.at_once(upload(words + b"!" * 2_000)) is None
+        assert asked.at_once(upload(content + bytes(11_000))) is None
+        await asked.by_the_pages(question(content, "DELETE"))
+        assert asked.at_once(upload(content)) is None
+        assert asked.at_once(question(content)) is None
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_serve_asks_for_it(service: Service) -> None:
+    """
+    `hashcache serve` answers a known upload that came whole even while there is no room for a body that is to be read:
+    nothing is read any more. One that is not known is refused.
+    """
+    content = photo(10_000)
+    async with client(service.url) as web, AsyncExitStack() as stack:
+        assert (await web.post("/api/analyze", files={"file": ("a.jpg", content)})).headers["x-cache"] == "MISS"
+        for size in (MAX_UPLOAD, MAX_UPLOAD, UPLOAD_BUDGET - 2 * MAX_UPLOAD):
+            wire = await stack.enter_async_context(await Wire.open(service.url))
+            await wire.send(request("POST", "/api/analyze", b"", Content_Length=size, Expect="100-continue"))
+            assert await wire.interim() == 100
+        known = httpx.Request("POST", "/api/analyze", files={"file": ("a.jpg", content)})
+        new = httpx.Request("POST", "/api/analyze", files={"file": ("a.jpg", photo(10_000))})
+        answers = [await exchange(service.url, _as_sent(one)) for one in (known, new)]
+        assert [(one.status, one.header("x-cache")) for one in answers] == [(200, "HIT"), (503, None)]
+    line = next(line for line in service.events("cache.hit") if line["request"] == answers[0].header("x-request-id"))
+    assert (line["found"], line["file"]) == ("near", "a.jpg")
+
+
+def _as_sent(one: httpx.Request) -> bytes:
+    return request("POST", one.url.path, one.read(), Content_Type=one.headers["content-type"])
