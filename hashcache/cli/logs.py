@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -20,12 +21,12 @@ def configure() -> None:
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # An instant is written by whoever writes the line: spelling it in Python took a quarter of a line's time.
     last: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.dev.ConsoleRenderer()]
         if terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+        else [_stamp, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
     )
     structlog.configure(
         processors=[*shared, *last],
@@ -44,12 +45,21 @@ def configure() -> None:
         )  # they warn of each malformed request; our own line says it better
 
 
+def _stamp(_: object, __: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+    line["timestamp"] = datetime.now(UTC)
+    return line
+
+
 def _json(line: object, **_: object) -> str:
     """*line* as JSON; what JSON does not know is written as Python shows it, and half a surrogate pair escaped."""
     try:
         return msgspec.json.encode(line, enc_hook=repr).decode()
     except UnicodeEncodeError:
-        return json.dumps(line, default=repr)
+        return json.dumps(line, default=_shown)
+
+
+def _shown(value: object) -> str:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else repr(value)
 
 
 def _foreign(last: list[structlog.types.Processor]) -> list[structlog.types.Processor]:

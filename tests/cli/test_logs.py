@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -24,4 +25,5 @@ def test_every_line_is_json_of_its_own() -> None:
     assert (odd["name"], odd["line"], odd["request"], odd["event"]) == ("é€", "a\nb", "r1", "odd")
     assert odd["what"] == "PurePosixPath('/x')"
     assert odd["half"] == "\ud800"
+    assert all(re.fullmatch(r"[-0-9]{10}T[:0-9]{8}(\.\d{6})?Z", one["timestamp"]) for one in (odd, after))
     assert (after["event"], after["number"], after["level"]) == ("next", 1, "info")
