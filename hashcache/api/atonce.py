@@ -17,12 +17,10 @@ from starlette.types import Scope
 from hashcache.api.access import Access
 from hashcache.api.asked import Asked, Fields
 from hashcache.api.intake import Limits
-from hashcache.api.plainform import boundary_of, file_in
 from hashcache.api.problems import Problem
 from hashcache.api.rendering import answer
+from hashcache.api.whole import Whole
 from hashcache.api.wishes import WISHES
-from hashcache.core.content import HEAD, Content, Kind, Utf8, sniff
-from hashcache.core.digest import Digest, named
 from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
@@ -56,7 +54,7 @@ class AtOnce:
             return None
         if by_digest is not None:
             return self._known(by_digest[1], caller)
-        return self._uploaded(headers.get("content-type", ""), body, caller)
+        return self._uploaded(scope, headers.get("content-type", ""), body, caller)
 
     def _known(self, sha256: str, caller: Caller) -> Response | None:
         began = monotonic()
@@ -66,41 +64,17 @@ class AtOnce:
         self._observer.answered(outcome, None, milliseconds=(monotonic() - began) * 1000)
         return answer(outcome, timings={"lookup": outcome.looked}, tag=True)
 
-    def _uploaded(self, content_type: str, body: bytearray, caller: Caller) -> Response | None:
+    def _uploaded(self, scope: Scope, content_type: str, body: bytearray, caller: Caller) -> Response | None:
         began = monotonic()
-        boundary = boundary_of(content_type)
-        found = file_in(body, boundary) if boundary is not None else None
-        if found is None:
+        whole = Whole.read(content_type, body, self._limits, caller.tenant)
+        if whole is None:
             return None
-        name, start, end = found
-        received = monotonic()
-        with memoryview(body) as whole, whole[start:end] as content:
-            digest = self._digest(content, caller.tenant)
-            told = self._kind(content) if digest is not None else None
-        if digest is None or told is None:
+        found = whole.digest and self._analyses.glance(whole.digest.hex, caller, whole.kind)
+        if not whole.digest or not found:
+            whole.go_along(scope)
             return None
-        hashed = monotonic()
-        outcome = self._analyses.glance(digest.hex, caller, told[0])
-        if outcome is None:
-            return None
-        self._observer.answered(
-            outcome, Content(*told, digest, name.decode("utf-8", "replace")), milliseconds=(monotonic() - began) * 1000
-        )
-        timings = {"receive": (received - began) * 1000, "hash": (hashed - received) * 1000, "lookup": outcome.looked}
-        return answer(outcome, timings=timings)
-
-    def _digest(self, content: memoryview, tenant: str) -> Digest | None:
-        """The digest of *content*, where BLAKE3 finds it or hashing is as cheap; None: it is new, or refused."""
-        if not 0 < len(content) <= self._limits.upload:
-            return None
-        return named(content, lambda blake3: self._limits.known.get((tenant, blake3)))
-
-    def _kind(self, content: memoryview) -> tuple[Kind, str] | None:
-        told = sniff(bytes(content[:HEAD]))
-        if told is not None:
-            return told
-        if len(content) > self._limits.text:
-            return None
-        text = Utf8()
-        text.update(bytes(content))
-        return (Kind.TEXT, "text/plain") if text.finish() else None
+        milliseconds = (monotonic() - began) * 1000
+        self._observer.answered(found, whole.content(whole.digest), milliseconds=milliseconds)
+        hashing = whole.hashing * 1000
+        timings = {"receive": milliseconds - hashing - found.looked, "hash": hashing, "lookup": found.looked}
+        return answer(found, timings=timings)

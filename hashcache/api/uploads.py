@@ -14,15 +14,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, perf_counter
 
 from starlette.requests import Request
 
 from hashcache.api.arrival import pieces, read_json, whole
+from hashcache.api.bodies import MemoryBody
+from hashcache.api.connection import ClientGone
 from hashcache.api.intake import Intake, Limits
 from hashcache.api.multipart import OVERHEAD, read_form
 from hashcache.api.problems import Problem
+from hashcache.api.whole import Whole
 from hashcache.core.content import Content, Kind
+from hashcache.core.digest import sha256_of
 from hashcache.core.errors import ContentTooLarge
 from hashcache.ports import Body
 
@@ -85,6 +89,9 @@ async def receive(request: Request, head: Announced, limits: Limits, *, tenant: 
         ClientGone: nobody waits for an answer.
     """
     began = monotonic()
+    whole = Whole.of(request.scope)
+    if whole is not None:
+        return await _taken(whole, request, limits, tenant)
     body = pieces(request, limits.pace)
     name: str | None = None
     if head.media_type == "multipart/form-data":
@@ -99,6 +106,28 @@ async def receive(request: Request, head: Announced, limits: Limits, *, tenant: 
     finally:
         await intake.close()
     return Upload(content, kept, (monotonic() - began) * 1000, intake.hashing * 1000)
+
+
+async def _taken(whole: Whole, request: Request, limits: Limits, tenant: str) -> Upload:
+    """
+    The upload that was read when it came in, *whole*.
+
+    Raises:
+        SpoolFull: there is no room for it. ClientGone: nobody waits for an answer.
+    """
+    began = perf_counter()
+    share = limits.room.share()
+    share.announce(whole.end - whole.start, most=limits.upload)
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        share.close()
+        raise ClientGone
+    content = message["body"][whole.start : whole.end]
+    digest = whole.digest or sha256_of(content)
+    if whole.blake3 is not None:
+        limits.known[tenant, whole.blake3] = digest.value
+    hashing = (perf_counter() - began + whole.hashing) * 1000
+    return Upload(whole.content(digest), MemoryBody([content], share), received=0.0, hashed=hashing)
 
 
 def _media_type(request: Request) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -42,16 +42,14 @@ def parse_sha256(text: str) -> str | None:
     return lowered if SHA256_HEX.fullmatch(lowered) else None
 
 
-def named(content: memoryview, known: Callable[[bytes], bytes | None]) -> Digest | None:
-    """
-    The digest of a whole *content*: SHA-256 where that is cheaper, else what is *known* of its BLAKE3 digest.
+def sha256_of(content: bytes | memoryview) -> Digest:
+    """The digest of a whole *content*."""
+    return Digest(hashlib.sha256(content).digest(), len(content))
 
-    None: nothing is known of it.
-    """
-    if len(content) <= SMALL:
-        return Digest(hashlib.sha256(content).digest(), len(content))
-    value = known(blake3(content).digest())
-    return Digest(value, len(content)) if value is not None else None
+
+def blake3_of(content: bytes | memoryview) -> bytes | None:
+    """The BLAKE3 digest of a whole *content*; None up to SMALL bytes, where it would not pay."""
+    return blake3(content).digest() if len(content) > SMALL else None
 
 
 class Hasher:

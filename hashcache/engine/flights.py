@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from hashcache.core.barrier import Selector
@@ -46,11 +47,27 @@ class Flight:
         task = self.task
         if task is None:
             raise RuntimeError("a flight is waited for before it started")
-        async with asyncio.timeout(patience.total_seconds()):
-            await asyncio.wait({task})  # leaves the task alone, whatever happens to who waits
+        loop = asyncio.get_running_loop()
+        landing = loop.create_future()  # of this caller alone: the task is left alone, whatever happens to who waits
+        task.add_done_callback(landed := partial(_tell, landing, None))
+        timer = loop.call_later(patience.total_seconds(), _tell, landing, TimeoutError())
+        try:
+            await landing
+        finally:
+            timer.cancel()
+            task.remove_done_callback(landed)
         if task.cancelled():
             raise Stopping("this process ended before it had the answer")
         return task.result()
+
+
+def _tell(landing: asyncio.Future[None], late: TimeoutError | None, _: object = None) -> None:
+    if landing.done():
+        return
+    if late is None:
+        landing.set_result(None)
+    else:
+        landing.set_exception(late)
 
 
 class Flights:

@@ -22,6 +22,7 @@ from tests.api.conftest import KEYS, MAX_UPLOAD, UPLOAD_BUDGET, keyed_entries
 from tests.harness.contents import photo, text
 from tests.harness.http import Wire, client, exchange, request
 from tests.harness.service import Service
+from tests.harness.vendor import ScriptedVendor
 
 #: Fields that tell of this very answer.
 _OWN = {"x-request-id", "server-timing", "age", "date", "cache-status"}
@@ -175,7 +176,7 @@ async def test_a_fault_is_left_to_the_pages(asked: Asked, monkeypatch: pytest.Mo
     """Whatever goes wrong here, the client has an answer still."""
     content = photo(10_000)
     await asked.by_the_pages(upload(content))
-    monkeypatch.setattr("hashcache.api.atonce.file_in", None)
+    monkeypatch.setattr("hashcache.api.whole.file_in", None)
     assert asked.at_once(upload(content)) is None
     assert (await asked.by_the_pages(upload(content)))[0] == 200
 
@@ -225,6 +226,20 @@ async def test_serve_asks_for_it(service: Service) -> None:
         assert [(one.status, one.header("x-cache")) for one in answers] == [(200, "HIT"), (503, None)]
     line = next(line for line in service.events("cache.hit") if line["request"] == answers[0].header("x-request-id"))
     assert (line["found"], line["file"]) == ("near", "a.jpg")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("size", [600, 4097, 200_000])
+async def test_what_was_found_out_goes_along(service: Service, vendor: ScriptedVendor, size: int) -> None:
+    """What came whole and is not known is bought once, with its digest and its bytes, and known afterwards."""
+    content, calls = photo(size), vendor.ledger.calls
+    sent = _as_sent(httpx.Request("POST", "/api/analyze", files={"file": ("a.jpg", content)}))
+    answers = [await exchange(service.url, sent) for _ in range(2)]
+    assert [(one.status, one.header("x-cache")) for one in answers] == [(200, "MISS"), (200, "HIT")]
+    assert {one.json["sha256"] for one in answers} == {sha256(content).hexdigest()}
+    assert vendor.ledger.calls == calls + 1
+    line = next(line for line in service.events("cache.miss") if line["request"] == answers[0].header("x-request-id"))
+    assert line["file"] == "a.jpg"
 
 
 def _as_sent(one: httpx.Request) -> bytes:

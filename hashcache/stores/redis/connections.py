@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 
 from redis.asyncio.connection import Connection
@@ -48,25 +47,28 @@ class Connections:
         #: When another may be opened again, in the loop's seconds.
         self._opens_again = 0.0
 
-    @asynccontextmanager
-    async def lend(self) -> AsyncIterator[Connection]:
+    async def borrow(self) -> Connection:
         """
-        A connection, open and without unread bytes: an idle one, a new one, or the first that comes back.
+        A connection, open and without unread bytes: an idle one, a new one, or the first that comes back. It is given
+        back, or failed.
 
         Waits for it: the caller has a deadline. Raises what redis-py and sockets raise.
         """
         connection = await self._idle_one() or await self._next_one()
         self._lent.add(connection)
-        try:
-            yield connection
-        except BaseException as error:
-            self._lent.discard(connection)
-            if not isinstance(error, asyncio.CancelledError):
-                self.retire()
-            self._drop(connection)
-            raise
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """*connection* was used well."""
         self._lent.discard(connection)
         self._give(connection)
+
+    def failed(self, connection: Connection, error: BaseException) -> None:
+        """Using *connection* ended with *error*: it is in the middle of something, and the others may be no better."""
+        self._lent.discard(connection)
+        if not isinstance(error, asyncio.CancelledError):
+            self.retire()
+        self._drop(connection)
 
     def retire(self) -> None:
         """Keep none of the connections there are: the name may lead to another server by now."""

@@ -166,7 +166,8 @@ class Server:
             raise StoreUnavailable(f"Redis at {self.where}: not asked, it failed a moment ago", reason=self._reason)
 
     async def _exchange(self, commands: Sequence[Command | Call]) -> list[Any]:
-        async with self._connections.lend() as connection:
+        connection = await self._connections.borrow()
+        try:
             replies = await self._converse(
                 connection, [one.short if isinstance(one, Call) else one for one in commands]
             )
@@ -175,7 +176,11 @@ class Server:
                 # From there on again, so that the order of acts stays the one that was asked for.
                 again = [one.full if isinstance(one, Call) else one for one in commands[unknown:]]
                 replies[unknown:] = await self._converse(connection, again)
-            return replies
+        except BaseException as error:
+            self._connections.failed(connection, error)
+            raise
+        self._connections.give_back(connection)
+        return replies
 
     async def _converse(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
         self.commands += len(commands)
