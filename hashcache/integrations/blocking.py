@@ -105,9 +105,9 @@ class SyncCache:
 
     def keep_open(self) -> None:
         """
-        Open it, unless it is open in this process: for servers that fork their workers, and tell nobody when one begins.
-        Safe to call as often as one likes, by any thread. It is left open until `stop`, or until the process ends; what
-        is refreshed in the background at that moment is lost, and nothing else.
+        Open it, unless it is open in this process: for servers that fork their workers and tell nobody when one begins.
+        Safe to call as often as one likes, by any thread. It stays open until `stop`, or until the process ends; what
+        is being refreshed in the background at that moment is lost, and nothing else.
         """
         if not self.answering.is_open:
             with self._opening:
