@@ -131,7 +131,7 @@ class Answering:
     async def close(self) -> None:
         """Close it. Safe to call twice."""
         opened = self._opened
-        if opened is not None and self.is_open:
+        if opened is not None:
             await opened.close(self.settings.grace)
             self._opened = None
 

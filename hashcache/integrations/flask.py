@@ -14,8 +14,9 @@ Rule 3: what is asked of the cache is decided in `routes`, and what becomes of a
 
 from __future__ import annotations
 
+import inspect
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
@@ -37,8 +38,8 @@ from hashcache.integrations.visits import Visit
 
 P = ParamSpec("P")
 T = TypeVar("T")
-#: What is asked of a request.
-Asking = Callable[[Request], T]
+#: What is asked of a request: now, or to be awaited, where the application can do that.
+Asking = Callable[[Request], T | Awaitable[T]]
 _NAME = "hashcache"
 
 
@@ -161,12 +162,18 @@ def _shared(rules: Rules) -> Shared:
 def _found(step: Step) -> Any:
     """What *step* finds out of the current request."""
     if step.question is not None:
-        return current_app.ensure_sync(step.question)(request)
+        said = current_app.ensure_sync(step.question)(request)
+        return current_app.ensure_sync(_awaited)(said) if inspect.isawaitable(said) else said
     try:
         body = request.get_data()  # which the route can read again
     except HTTPException:  # too large for the application, or not whole: the route will say so
         return None
     return body if len(body) == (request.content_length or 0) else None  # else somebody has read it
+
+
+async def _awaited(said: Awaitable[Any]) -> Any:
+    """What a plain function says that gives what is to be awaited."""
+    return await said
 
 
 def _called(endpoint: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
@@ -196,7 +203,7 @@ def _given(endpoint: Callable[[], Response], visit: Visit) -> Given:
     with watched(context._session) as session:  # noqa: SLF001 - what is public counts each look as a use (Vary: Cookie)
         live = endpoint()
     headers = tuple((name.lower(), value) for name, value in live.headers.items())
-    body = live.get_data() if live.is_sequence and not live.direct_passthrough else None
+    body = live.get_data() if live.is_sequence else None
     work = live._on_close or len(context._after_request_functions) > later  # noqa: SLF001 - as above
     obstacle = "background" if work else "session" if session.changed else None
     return given(live, visit, status=live.status_code, headers=headers, body=body, obstacle=obstacle)

@@ -130,7 +130,7 @@ def test_views_of_any_shape(cache: SyncCache, bench: SyncBench) -> None:
 
 
 def test_questions_may_be_async_too(cache: SyncCache, bench: SyncBench) -> None:
-    """Where the application can run such functions."""
+    """Where the application can run such functions; also a plain one that gives what is to be awaited."""
 
     class App(Flask):
         def async_to_sync(self, func: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
@@ -141,14 +141,23 @@ def test_questions_may_be_async_too(cache: SyncCache, bench: SyncBench) -> None:
     async def by(_: object) -> str | None:
         return request.headers.get("X-User")
 
+    async def never() -> bool:
+        return False
+
     @app.get("/")
     @cached_route(cache, "user", identity=by)
     def view() -> str:
         return request.headers["X-User"]
 
+    @app.get("/never")
+    @cached_route(cache, when=lambda _: never())
+    def live() -> str:
+        return "live"
+
     web = app.test_client()
     answers = [web.get("/", headers={"X-User": user}) for user in ("ann", "bob", "ann")]
     assert [(one.text, one.headers["X-Cache"]) for one in answers] == [("ann", "MISS"), ("bob", "MISS"), ("ann", "HIT")]
+    assert told(app, "/never") == ("BYPASS", "when")
 
 
 def test_applications_from_a_factory() -> None:
