@@ -78,7 +78,7 @@ async def test_an_example_prints_what_it_says(example: Path, server: Valkey, tmp
 
 
 def test_the_table_knows_each_example() -> None:
-    """In order, and no other; and it says of each what the example says of itself."""
+    """In order, and no other."""
     assert re.findall(r"^\| \[`(\w+)`\]\((\w+\.py)\) \|", TABLE, re.MULTILINE) == [
         (example.stem, example.name) for example in EXAMPLES
     ]
