@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 TABLE = (FOLDER / "README.md").read_text("utf-8")
+#: What may differ from one store to another: time, keys, patterns, who hears of what. The rest runs in memory alone.
+ON_A_SERVER = {"01", "03", "05", "07", "08", "09", "10", "11", "12", "19", "20"}
 SECONDS = 50
 
 
@@ -69,9 +71,9 @@ async def ran(example: Path, folder: Path, *arguments: str) -> tuple[int | None,
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 async def test_an_example_prints_what_it_says(example: Path, server: Valkey, tmp_path: Path) -> None:
-    """In memory, and on a real server where it takes a store: the same, and no complaint."""
+    """In memory, and where that may differ on a real server too: the same, and no complaint."""
     runs = [ran(example, tmp_path)]
-    if f"{example.name} [STORE]\n" in told(example):
+    if example.stem[:2] in ON_A_SERVER:
         runs.append(ran(example, tmp_path, server.url))
     for run in await asyncio.gather(*runs):
         assert run == (0, expected(example), "")
