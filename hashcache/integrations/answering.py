@@ -4,13 +4,14 @@ How the library asks the engine: opens and closes it, and gives no error of the 
 Rule 1: a store that is away costs time and money, never an answer: the function runs, nothing is raised. `cache.error`
         is logged when it goes away and for each order that it did not carry out, and all of it is counted.
 Rule 2: an answer that cannot be read, because the function returns something else by now, is none: it is replaced.
-Rule 3: all on one event loop, the one on which it was opened.
+Rule 3: all on one event loop, the one on which it was opened, in the process in which it was opened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,6 +72,12 @@ class Answering:
         self.refreshing = False
         self.witness: Callable[[Asked, Outcome | None], None] | None = None
         self._opened: Opened | None = None
+        self._inherited: list[Opened] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open in this very process."""
+        return self._opened is not None and self._opened.process == os.getpid()
 
     @property
     def opened(self) -> Opened:
@@ -78,10 +85,14 @@ class Answering:
         What is open.
 
         Raises:
-            RuntimeError: nothing is.
+            RuntimeError: nothing is, in this process.
         """
         if self._opened is None:
             raise RuntimeError("this cache is not open: use it inside `async with cache:` (or `with`, for a SyncCache)")
+        if self._opened.process != os.getpid():
+            raise RuntimeError(
+                "this cache was opened before this process was forked: open it here (for Flask, init_app does that)"
+            )
         return self._opened
 
     @property
@@ -104,8 +115,10 @@ class Answering:
         Raises:
             RuntimeError: it is open. SettingsError: there is no such store.
         """
-        if self._opened is not None:
+        if self.is_open:
             raise RuntimeError("this cache is open already")
+        if self._opened is not None:  # closing what a fork inherits would talk on the other process's connections
+            self._inherited.append(self._opened)
         opened = Opened(store or wiring.store(self.settings), self.settings.near_bytes, self.callbacks)
         self.tally = Tally()
         self._opened = opened
@@ -118,7 +131,7 @@ class Answering:
     async def close(self) -> None:
         """Close it. Safe to call twice."""
         opened = self._opened
-        if opened is not None:
+        if opened is not None and self.is_open:
             await opened.close(self.settings.grace)
             self._opened = None
 

@@ -3,7 +3,8 @@
 
 Rule 1: no logic of its own: a `Cache` lives on an event loop in a thread of ours, and each call waits for it. Functions
         run in the threads that call them.
-Rule 2: any number of threads may use it. A process that is forked has no such thread: open it after the fork.
+Rule 2: any number of threads may use it. A process that is forked has no such thread: there it is not open, whatever it
+        was before the fork, and says so; it can be opened again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from threading import Thread
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -60,6 +61,7 @@ class SyncCache:
             types=types,
         )
         self._thread: Thread | None = None
+        self._opening = Lock()
         self._stop: Callable[[], object] = lambda: None
 
     @classmethod
@@ -82,7 +84,7 @@ class SyncCache:
 
     def start(self, store: wiring.Shared | None = None) -> None:
         """Open it, on *store* or on that of its settings; RuntimeError when it is open."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():  # in a fork no other thread is
             raise RuntimeError("this cache is open already")
         started: Future[None] = Future()
         # A daemon: who forgets to close it can still leave.
@@ -97,9 +99,20 @@ class SyncCache:
     def stop(self) -> None:
         """Close it. Safe to call twice."""
         thread, self._thread = self._thread, None
-        if thread is not None:
+        if thread is not None and thread.is_alive():
             self._stop()
             thread.join()
+
+    def keep_open(self) -> None:
+        """
+        Open it, unless it is open in this process: for servers that fork their workers and tell nobody when one begins.
+        Safe to call as often as one likes, by any thread. It stays open until `stop`, or until the process ends; what
+        is being refreshed in the background at that moment is lost, and nothing else.
+        """
+        if not self.answering.is_open:
+            with self._opening:
+                if not self.answering.is_open:
+                    self.start()
 
     @property
     def answering(self) -> Answering:

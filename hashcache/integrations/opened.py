@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -38,6 +39,7 @@ class Opened:
 
     def __init__(self, store: wiring.Shared, near: int, callbacks: list[Callable[[Invalidated], None]]) -> None:
         self.loop = asyncio.get_running_loop()
+        self.process = os.getpid()
         self.store = store
         self.channel = ListeningChannel(store.channel, callbacks)
         self.engine = Engine(

@@ -22,7 +22,7 @@ from hashcache.engine.load import LoadFailed
 from hashcache.integrations import names, responses
 from hashcache.integrations.answering import Answering, Asked
 from hashcache.integrations.loads import FunctionLoad
-from hashcache.integrations.responses import UNSHARED, VALUES, Stored
+from hashcache.integrations.responses import UNSHARED, VALUES, Headers, Stored
 from hashcache.integrations.types import Type
 from hashcache.integrations.values import NotRead
 from hashcache.integrations.visits import Visit
@@ -55,6 +55,30 @@ class Reply:
     live: Any = None
     stored: Stored | None = None
     kept: Stored | None = None
+
+    def to(self, visit: Visit) -> Reply:
+        """As *visit* is sent it: with its entity tag, or as a 304; either `live` or `stored`, and `headers` to set."""
+        answer = self.stored or self.kept
+        if answer is None:
+            return self
+        unchanged = responses.not_modified(answer, method=visit.method, request=visit.headers)
+        if unchanged is not None or self.stored is not None:
+            return Reply(self.headers, stored=unchanged or self.stored)
+        tag = responses.said(answer.headers, "etag")
+        return Reply({**self.headers, "etag": tag} if tag else self.headers, live=self.live)
+
+
+def given(
+    live: Any, visit: Visit, *, status: int, headers: Headers, body: bytes | None, obstacle: str | None = None
+) -> Given:
+    """
+    What becomes of the framework's answer *live* to *visit*. *body* None: it is streamed, so it cannot be kept;
+    *obstacle*: what else forbids that, in one word.
+    """
+    why = responses.refusal(status, headers) or ("streaming" if body is None else obstacle)
+    if why is not None or body is None:
+        return Given(live, why=why, failed=status >= 500)
+    return Given(live, responses.stored(status, headers, body, method=visit.method, request=visit.headers))
 
 
 class _RouteFailed(Exception):
@@ -108,7 +132,9 @@ class Shared:
         except Exception as error:
             if run.given is None and run.error is None and load.began:
                 raise  # patience is over
-            self.answering.failed("answer", self.name, error)
+            headers = self.failed(error)
+            if run.given is None and run.error is None:
+                return Reply(headers, live=(await route()).live)
             found = None
         if run.error is not None and found is None:
             raise run.error
@@ -117,6 +143,11 @@ class Shared:
         if found is not None:
             return Reply(responses.told(found[1]), stored=found[0])
         return Reply(self._bypass("unshared"), live=(await route()).live)
+
+    def failed(self, error: Exception) -> Mapping[str, str]:
+        """What this visitor is told, beside what the route gives him, where the cache itself failed."""
+        self.answering.failed("answer", self.name, error)
+        return self._bypass("cache-error")
 
     def _own(self, given: Given, found: tuple[Stored, Outcome] | None) -> Reply:
         """For the visitor whose route ran; *found*: what the engine made of it."""

@@ -7,15 +7,13 @@
 Rule 1: the decorated route may have any arguments, as FastAPI gives them, if one of them is the request; and what it
         gives is kept only if it is a Response: FastAPI turns other values into one after us, as it is told elsewhere.
 Rule 2: what is streamed, sent from a file, or brings background work is never kept.
-Rule 3: `when`, `identity` and `key` may be async. One that raises makes a bypass, and is logged: the route runs, and it
-        is the route's part to refuse a visitor.
+Rule 3: what is asked of the cache is decided in `routes`, and what becomes of an answer in `sharing`.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
@@ -25,13 +23,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hashcache.integrations import responses
-from hashcache.integrations.answering import Answering
 from hashcache.integrations.cache import Cache
-from hashcache.integrations.calls import identity as identity_of
 from hashcache.integrations.responses import Stored
-from hashcache.integrations.sharing import Given, Reply, Shared
-from hashcache.integrations.types import DEFAULT, Duration, Type, check_tag
-from hashcache.integrations.visits import READS, Visit
+from hashcache.integrations.routes import Bypass, Rules, Step
+from hashcache.integrations.sessions import watched
+from hashcache.integrations.sharing import Given, Reply, Shared, given
+from hashcache.integrations.types import DEFAULT, Duration, Type
+from hashcache.integrations.visits import Visit
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,90 +62,63 @@ def cached_route(
     """
     if not isinstance(cache, Cache):
         raise TypeError(f"routes of Starlette are kept in a hashcache.Cache, not in a {cache.__class__.__name__}")
-    kind = cache.answering.type_of(type).with_ttl(ttl)
-    if kind.scope == "user" and identity is None:
-        raise TypeError(f"type {kind.name!r} is kept for each user: say whose it is by identity=")
-    every = (*kind.tags, *map(check_tag, tags))
-    methods = READS | {one.upper() for one in reads}
-    rules = _Rules(cache.answering, kind, every, methods, key, identity, when)
+    rules = Rules.told(cache.answering, type, ttl=ttl, key=key, identity=identity, tags=tags, reads=reads, when=when)
 
     def decorate(endpoint: Callable[P, Any]) -> Callable[P, Coroutine[Any, Any, Any]]:
         @wraps(endpoint)
         async def route(*args: P.args, **kwargs: P.kwargs) -> Any:
             request = _request_of(endpoint, args, kwargs)
-            return await rules.answer(request, partial(_called, endpoint, args, kwargs))
+            return await _answer(rules, request, partial(_called, endpoint, args, kwargs))
 
         return route
 
     return decorate
 
 
-class _Bypass(Exception):
-    """The route runs, and nothing is kept; *why*, in one word."""
+async def _answer(rules: Rules, request: Request, endpoint: Callable[[], Awaitable[Any]]) -> Any:
+    """What *endpoint* gives for *request*, now or earlier."""
+    try:
+        shared = await _shared(rules, request)
+    except Bypass as bypass:
+        return _with(await endpoint(), responses.told_of_bypass(bypass.why))
+    visit = shared.visit
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """What a decorator was told."""
-
-    answering: Answering
-    kind: Type
-    tags: tuple[str, ...]
-    reads: frozenset[str]
-    key: Asking[str] | None
-    identity: Asking[object] | None
-    when: Asking[bool] | None
-
-    async def answer(self, request: Request, endpoint: Callable[[], Awaitable[Any]]) -> Any:
-        """What *endpoint* gives for *request*, now or earlier."""
-        try:
-            shared = await self._shared(request)
-        except _Bypass as bypass:
-            return _with(await endpoint(), responses.told_of_bypass(bypass.why))
-        visit = shared.visit
-
-        async def run() -> Given:
+    async def run() -> Given:
+        with watched(request.scope.get("session")) as session:
             live = await endpoint()
-            if not isinstance(live, Response):
-                self.answering.failed("keep", visit.path, f"the route gives {live.__class__.__name__}, not a Response")
-            return _given(live, visit)
+        if not isinstance(live, Response):
+            rules.answering.failed("keep", visit.path, f"the route gives {live.__class__.__name__}, not a Response")
+        return _given(live, visit, changed=session.changed)
 
-        return _response(await shared.reply(run), visit)
+    return _response((await shared.reply(run)).to(visit))
 
-    async def _shared(self, request: Request) -> Shared:
-        """What *request* asks of the cache; raises _Bypass: nothing."""
-        if self.kind.refusal is not None:
-            self.answering.tally.refused(self.kind.name)
-            raise _Bypass("type")
-        visit = _visit(request)
-        why = visit.refusal(self.reads)
-        if why is not None:
-            raise _Bypass(why)
-        if self.when is not None and not await self._asked(self.when, request, "when"):
-            raise _Bypass("when")
-        user = None
-        if self.identity is not None:
-            user = identity_of(await self._asked(self.identity, request, "identity"))
-            if user is None:
-                raise _Bypass("identity")
-        elif visit.has_credentials or _is_authenticated(request):
-            raise _Bypass("credentials")
-        visit = await _with_body(visit, request)
-        name = visit.name if self.key is None else visit.named(str(await self._asked(self.key, request, "key")))
-        return Shared(self.answering, self.kind, self.tags, visit, name, user)
 
-    async def _asked(self, question: Asking[T], request: Request, what: str) -> T:
-        """What a function of the user's own says of *request*; raises _Bypass where it raises."""
+async def _shared(rules: Rules, request: Request) -> Shared:
+    """What *request* asks of the cache; raises Bypass: nothing."""
+    steps = rules.steps(_visit(request), known=_is_authenticated(request))
+    try:
+        step = next(steps)
+        while True:
+            try:
+                found = await _found(step, request)
+            except Exception as error:  # noqa: BLE001 - the rules tell what becomes of it
+                step = steps.throw(error)
+            else:
+                step = steps.send(found)
+    except StopIteration as end:
+        shared: Shared = end.value
+        return shared
+
+
+async def _found(step: Step, request: Request) -> Any:
+    """What *step* finds out of *request*."""
+    if step.question is None:
         try:
-            said = question(request)
-            return await said if inspect.isawaitable(said) else said
-        except Exception as error:  # noqa: BLE001 - it may raise anything, and the route runs
-            self.answering.failed(what, request.scope["path"], repr(error))
-            raise _Bypass(what) from None
+            return await request.body()  # which the route can read again
+        except RuntimeError:  # somebody has streamed it
+            return None
+    said = step.question(request)
+    return await said if inspect.isawaitable(said) else said
 
 
 def _request_of(endpoint: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -179,48 +150,25 @@ def _visit(request: Request) -> Visit:
     )
 
 
-async def _with_body(visit: Visit, request: Request) -> Visit:
-    """*visit* with its body, which the route can read again; raises _Bypass: that cannot be had."""
-    if visit.has_unknown_body():
-        raise _Bypass("body")
-    try:
-        return visit.with_body(await request.body())
-    except RuntimeError:  # somebody has streamed it
-        raise _Bypass("body") from None
-
-
 def _is_authenticated(request: Request) -> bool:
     """Whether Starlette's AuthenticationMiddleware knows who it is, by whatever means."""
     return bool(getattr(request.scope.get("user"), "is_authenticated", False))
 
 
-def _given(live: Any, visit: Visit) -> Given:
-    """What is to become of what a route gave."""
+def _given(live: Any, visit: Visit, *, changed: bool) -> Given:
+    """What is to become of what a route gave, which may have *changed* its visitor's session."""
     if not isinstance(live, Response):
         return Given(live, why="no-response")
     headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in live.raw_headers)
-    why = responses.refusal(live.status_code, headers)
     body: object = getattr(live, "body", None)
-    if why is not None:
-        return Given(live, why=why, failed=live.status_code >= 500)
-    if not isinstance(body, bytes) or hasattr(live, "body_iterator"):
-        return Given(live, why="streaming")
-    if live.background is not None:
-        return Given(live, why="background")
-    return Given(live, responses.stored(live.status_code, headers, body, method=visit.method, request=visit.headers))
+    whole = body if isinstance(body, bytes) and not hasattr(live, "body_iterator") else None
+    obstacle = "background" if live.background is not None else "session" if changed else None
+    return given(live, visit, status=live.status_code, headers=headers, body=whole, obstacle=obstacle)
 
 
-def _response(reply: Reply, visit: Visit) -> Any:
+def _response(reply: Reply) -> Any:
     """*reply* as an answer of Starlette's."""
-    stored = reply.stored or reply.kept
-    if stored is None:
-        return _with(reply.live, reply.headers)
-    unchanged = responses.not_modified(stored, method=visit.method, request=visit.headers)
-    if unchanged is None and reply.stored is None:
-        if "etag" not in reply.live.headers and (tag := responses.said(stored.headers, "etag")):
-            reply.live.headers["etag"] = tag
-        return _with(reply.live, reply.headers)
-    return _with(_of(unchanged or stored), reply.headers)
+    return _with(reply.live if reply.stored is None else _of(reply.stored), reply.headers)
 
 
 def _of(stored: Stored) -> Response:

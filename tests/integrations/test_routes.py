@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -475,9 +478,10 @@ async def test_the_store_goes_away(valkey: Valkey, environment: str, desk: Desk)
 
 
 async def test_a_cache_that_is_not_open(serve: Serve, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    """The route runs, and the log says what was forgotten."""
+    """The route runs; the log says what was forgotten, and the answer that the cache failed."""
     async with serve() as web:
         assert [(await web.get("/")).json()["run"] for _ in range(2)] == [1, 2]
+        assert (await web.get("/")).headers["cache-status"].endswith("detail=cache-error")
     assert "this cache is not open" in caplog.text
 
 
@@ -514,6 +518,50 @@ async def test_routes_of_any_shape(cache: Cache, bench: Bench) -> None:
     assert runs == ["/plain", "/shop", "/named"]
     with pytest.raises(TypeError, match="no argument that is one"):
         await named(word="a")  # type: ignore[call-arg]  # the mistake that is proved
+
+
+def test_a_route_keeps_what_fastapi_reads_of_it(cache: Cache) -> None:
+    """Its signature, defaults and all, with annotations that can be evaluated; that it is async; its name and words."""
+    dependency = object()
+
+    async def plain(word: str, *, page: int = 1, request: Request, user: object = dependency) -> Response:
+        """What the documentation shows."""
+        return PlainTextResponse(f"{word} {page} {request.url} {user}")
+
+    decorated = cached_route(cache, "lists")(plain)
+    for evaluated in (False, True):
+        assert inspect.signature(decorated, eval_str=evaluated) == inspect.signature(plain, eval_str=evaluated)
+    assert inspect.signature(decorated, eval_str=True).parameters["request"].annotation is Request
+    assert get_type_hints(decorated) == get_type_hints(plain)
+    assert inspect.iscoroutinefunction(decorated)
+    assert (decorated.__name__, decorated.__doc__, decorated.__module__) == ("plain", plain.__doc__, __name__)
+
+
+async def test_a_session_that_a_route_changes(cache: Cache, bench: Bench) -> None:
+    """The answer is its visitor's own: the middleware sends the cookie after the cache has seen it. A look is none."""
+
+    @cached_route(cache)
+    async def writes(request: Request) -> Response:
+        request.session["token"] = "secret"
+        return PlainTextResponse(request.session["token"])
+
+    @cached_route(cache)
+    async def reads(request: Request) -> Response:
+        return PlainTextResponse(str(request.session.get("token")))
+
+    app = Starlette(
+        routes=[Route("/writes", writes), Route("/reads", reads)],
+        middleware=[Middleware(SessionMiddleware, secret_key="of this test")],
+    )
+    async with served(app) as web:
+        for path, statuses in (("/writes", ["BYPASS", "BYPASS"]), ("/reads", ["MISS", "HIT"])):
+            web.cookies.clear()
+            answers = []
+            for _ in range(2):
+                answers.append(await web.get(path))
+                web.cookies.clear()
+            assert [one.headers["x-cache-status"] for one in answers] == statuses
+            assert ["set-cookie" in one.headers for one in answers] == [path == "/writes"] * 2
 
 
 async def test_what_is_no_response_is_not_kept(cache: Cache, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

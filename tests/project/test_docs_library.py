@@ -18,9 +18,13 @@ DOCUMENT = (ROOT / "docs" / "library.md").read_text("utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
+#: What one of the caches has for integrations, or for processes without an event loop.
+ONE_SIDED = {"answering", "keep_open", "run", "start", "stop"}
+
+
 def public(kind: type) -> set[str]:
     """What users call on *kind*."""
-    return {name for name in vars(kind) if not name.startswith("_")} - {"start", "stop", "run", "answering"}
+    return {name for name in vars(kind) if not name.startswith("_")} - ONE_SIDED
 
 
 #: What docs/client.md is about.

@@ -1,4 +1,4 @@
-"""docs/routes.md: its program runs as it stands, and no word of the decorator or reason of a bypass is missing."""
+"""docs/routes.md: its programs run as they stand, and no word of the decorator or reason of a bypass is missing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hashcache import Cache
+from hashcache.integrations import flask, flask_admin
 from hashcache.integrations.admin import admin_routes
 from hashcache.integrations.starlette import cached_route
 
@@ -30,8 +31,19 @@ def test_a_program_of_the_document_runs(number: int, tmp_path: Path) -> None:
 
 
 def test_no_word_is_missing() -> None:
-    """Each parameter and each route."""
+    """Each parameter, each route, and what is Flask's alone."""
     words = set(inspect.signature(cached_route).parameters) - {"cache"}
+    words |= {one.__name__ for one in (flask.current_cache, flask.init_app)}
     assert {word for word in words if f"`{word}`" not in DOCUMENT} == set()
+    assert f"`{flask_admin.admin_blueprint.__name__}(" in DOCUMENT
     routes = admin_routes(Cache("off"), guard=lambda _: False)
     assert {route.path for route in routes if f" {route.path}`" not in DOCUMENT} == set()
+
+
+def test_the_words_are_the_same_for_every_framework() -> None:
+    """In their order, with their defaults."""
+    one, other = inspect.signature(cached_route), inspect.signature(flask.cached_route)
+    assert [str(word).partition(":")[0] for word in one.parameters.values()] == [
+        str(word).partition(":")[0] for word in other.parameters.values()
+    ]
+    assert [word.default for word in one.parameters.values()] == [word.default for word in other.parameters.values()]
