@@ -17,7 +17,7 @@ import sys
 from hashcache import Cache, Type
 
 # 1 is the best for most: the slower the function, the earlier it runs again. More is earlier; here the TTL is short.
-PRICES = Type("prices", ttl=1.5, refresh=10)
+PRICES = Type("prices", ttl=3, refresh=10)
 
 cache = Cache(sys.argv[1] if sys.argv[1:] else "memory://", environment="example-10", types=[PRICES])
 computed: list[str] = []
