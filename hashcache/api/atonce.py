@@ -1,14 +1,18 @@
 """
-Answers that wait for nothing: the whole request has come, and near memory has what it asks for.
+Answers to a request that has come whole: from near memory where its bytes came in, from the store after one read.
 
 Rule 1: what is answered here is answered as the pages would. Whatever is not usual (a wish, a precondition, a query, a
-        refusal, bytes that are not known) is left to them, and nothing has happened yet.
-Rule 2: no task, no timer, no command to the store, nothing awaited: this is called where the bytes come in.
+        refusal, an answer that must be bought) is left to them, and nothing has happened yet.
+Rule 2: what near memory has takes no task, no timer and no command: nothing is awaited. An upload that it does not have
+        is looked up with one read, and no flight.
+Rule 3: while the store is asked, the upload takes its room as every other does.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
+from contextlib import closing
 from time import monotonic
 
 from starlette.responses import Response
@@ -21,6 +25,8 @@ from hashcache.api.problems import Problem
 from hashcache.api.rendering import answer
 from hashcache.api.whole import Whole
 from hashcache.api.wishes import WISHES
+from hashcache.core.errors import SpoolFull
+from hashcache.core.outcome import Outcome
 from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
@@ -40,8 +46,11 @@ class AtOnce:
         self._limits = limits
         self._observer = observer
 
-    def answer(self, scope: Scope, headers: Fields, body: bytearray) -> Response | None:
-        """The answer to the request of *scope*, with these *headers* and this whole *body*; None: ask the pages."""
+    def answer(self, scope: Scope, headers: Fields, body: bytearray) -> Response | Awaitable[Response | None] | None:
+        """
+        The answer to the request of *scope*, with these *headers* and this whole *body*, now or after a moment; None:
+        ask the pages.
+        """
         method, path = scope["method"], scope["path"]
         if scope["query_string"] or any(name in headers for name in _UNUSUAL):
             return None
@@ -64,17 +73,37 @@ class AtOnce:
         self._observer.answered(outcome, None, milliseconds=(monotonic() - began) * 1000)
         return answer(outcome, timings={"lookup": outcome.looked}, tag=True)
 
-    def _uploaded(self, scope: Scope, content_type: str, body: bytearray, caller: Caller) -> Response | None:
+    def _uploaded(
+        self, scope: Scope, content_type: str, body: bytearray, caller: Caller
+    ) -> Response | Awaitable[Response | None] | None:
         began = monotonic()
         whole = Whole.read(content_type, body, self._limits, caller.tenant)
         if whole is None:
             return None
-        found = whole.digest and self._analyses.glance(whole.digest.hex, caller, whole.kind)
-        if not whole.digest or not found:
-            whole.go_along(scope)
+        found = self._analyses.glance(whole.digest.hex, caller, whole.kind)
+        if found is not None:
+            return self._answered(whole, found, began)
+        whole.go_along(scope)
+        if self._analyses.is_under_way(whole.digest.hex, caller, whole.kind):
             return None
+        return self._recalled(scope, whole, caller, began)
+
+    async def _recalled(self, scope: Scope, whole: Whole, caller: Caller, began: float) -> Response | None:
+        with closing(self._limits.room.share()) as share:
+            try:
+                share.announce(whole.end - whole.start, most=self._limits.upload)
+            except SpoolFull:
+                return None
+            found = await self._analyses.recall(whole.digest.hex, caller, whole.kind)
+        if found.outcome is not None:
+            return self._answered(whole, found.outcome, began)
+        if found.causes:
+            whole.without(found.causes).go_along(scope)
+        return None
+
+    def _answered(self, whole: Whole, outcome: Outcome, began: float) -> Response:
         milliseconds = (monotonic() - began) * 1000
-        self._observer.answered(found, whole.content(whole.digest), milliseconds=milliseconds)
+        self._observer.answered(outcome, whole.content, milliseconds=milliseconds)
         hashing = whole.hashing * 1000
-        timings = {"receive": milliseconds - hashing - found.looked, "hash": hashing, "lookup": found.looked}
-        return answer(found, timings=timings)
+        timings = {"receive": milliseconds - hashing - outcome.looked, "hash": hashing, "lookup": outcome.looked}
+        return answer(outcome, timings=timings)

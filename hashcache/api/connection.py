@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from time import monotonic
 
@@ -41,8 +41,8 @@ _VERSIONS = frozenset({"1", "1.0", "1.1", "2"})
 
 _BROKEN_OFF = Problem("malformed", "The body ends before it is complete.", headers={"Connection": "close"})
 
-#: Answers what waits for nothing: a scope, its headers and the whole body in, the answer out, or None.
-Swift = Callable[[Scope, Fields, bytearray], Response | None]
+#: Answers a request that has come whole: a scope, its headers and the body in; the answer out, now or soon, or None.
+Swift = Callable[[Scope, Fields, bytearray], Response | Awaitable[Response | None] | None]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
@@ -63,28 +63,36 @@ class Connection:
         self._observer = observer
         self._swift = swift
 
-    def at_once(self, scope: Scope, body: bytearray) -> Response | None:
+    def at_once(self, scope: Scope, body: bytearray) -> Response | Awaitable[Response | None] | None:
         """
-        The answer to a request that has come whole, where it waits for nothing; None: call this application.
+        The answer to a request that has come whole, or the wait for it; None, now or then: call this application.
 
         For servers that may ask before they make a task of the request.
         """
         return copy_context().run(self._at_once, scope, body)
 
-    def _at_once(self, scope: Scope, body: bytearray) -> Response | None:
+    def _at_once(self, scope: Scope, body: bytearray) -> Response | Awaitable[Response | None] | None:
         headers = Fields.of(scope)
         request_id = self._id_of(headers)
         structlog.contextvars.bind_contextvars(request=request_id)
         if _refusal(scope, headers) is not None:
             return None
         try:
-            response = self._swift(scope, headers, body)
+            answer = self._swift(scope, headers, body)
         except Exception:
             log.exception("request.fault", path=scope["path"])
             return None
-        if response is not None:
-            response.raw_headers += _own_fields(request_id)
-        return response
+        if answer is None or isinstance(answer, Response):
+            return _signed(answer, request_id)
+        return self._soon(answer, scope, request_id)
+
+    async def _soon(self, answer: Awaitable[Response | None], scope: Scope, request_id: str) -> Response | None:
+        structlog.contextvars.bind_contextvars(request=request_id)
+        try:
+            return _signed(await answer, request_id)
+        except Exception:
+            log.exception("request.fault", path=scope["path"])
+            return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -122,6 +130,12 @@ class Connection:
             log.error("request.fault", path=scope["path"], exc_info=error)
         self._observer.refused(problem.slug, status=problem.kind.status, method=scope["method"], path=scope["path"])
         await exchange.fail(problem)
+
+
+def _signed(response: Response | None, request_id: str) -> Response | None:
+    if response is not None:
+        response.raw_headers += _own_fields(request_id)
+    return response
 
 
 def _own_fields(request_id: str) -> tuple[tuple[bytes, bytes], ...]:

@@ -11,10 +11,10 @@ Rule: what can be refused by its headers is refused before a byte is read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from time import monotonic, perf_counter
+from time import monotonic
 
 from starlette.requests import Request
 
@@ -26,8 +26,9 @@ from hashcache.api.multipart import OVERHEAD, read_form
 from hashcache.api.problems import Problem
 from hashcache.api.whole import Whole
 from hashcache.core.content import Content, Kind
-from hashcache.core.digest import sha256_of
 from hashcache.core.errors import ContentTooLarge
+from hashcache.core.freshness import Cause
+from hashcache.core.key import Key
 from hashcache.ports import Body
 
 # JSON may write a character of the text in six bytes (\u0041), and the object around it needs some.
@@ -37,12 +38,16 @@ _WRAPPED = {"multipart/form-data", "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One upload: *body* belongs to whoever holds this. *received*, *hashed*: milliseconds."""
+    """
+    One upload: *body* belongs to whoever holds this. *received*, *hashed*: milliseconds. *causes*: why the cache has
+    nothing of it, where that was just looked up.
+    """
 
     content: Content
     body: Body
     received: float
     hashed: float
+    causes: Mapping[Key, Cause] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ async def receive(request: Request, head: Announced, limits: Limits, *, tenant: 
     began = monotonic()
     whole = Whole.of(request.scope)
     if whole is not None:
-        return await _taken(whole, request, limits, tenant)
+        return await _taken(whole, request, limits)
     body = pieces(request, limits.pace)
     name: str | None = None
     if head.media_type == "multipart/form-data":
@@ -108,26 +113,21 @@ async def receive(request: Request, head: Announced, limits: Limits, *, tenant: 
     return Upload(content, kept, (monotonic() - began) * 1000, intake.hashing * 1000)
 
 
-async def _taken(whole: Whole, request: Request, limits: Limits, tenant: str) -> Upload:
+async def _taken(whole: Whole, request: Request, limits: Limits) -> Upload:
     """
     The upload that was read when it came in, *whole*.
 
     Raises:
         SpoolFull: there is no room for it. ClientGone: nobody waits for an answer.
     """
-    began = perf_counter()
     share = limits.room.share()
     share.announce(whole.end - whole.start, most=limits.upload)
     message = await request.receive()
     if message["type"] == "http.disconnect":
         share.close()
         raise ClientGone
-    content = message["body"][whole.start : whole.end]
-    digest = whole.digest or sha256_of(content)
-    if whole.blake3 is not None:
-        limits.known[tenant, whole.blake3] = digest.value
-    hashing = (perf_counter() - began + whole.hashing) * 1000
-    return Upload(whole.content(digest), MemoryBody([content], share), received=0.0, hashed=hashing)
+    body = MemoryBody([message["body"][whole.start : whole.end]], share)
+    return Upload(whole.content, body, received=0.0, hashed=whole.hashing * 1000, causes=whole.causes)
 
 
 def _media_type(request: Request) -> tuple[str, str]:

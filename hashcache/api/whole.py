@@ -2,12 +2,13 @@
 An upload whose form has come whole: told apart and named where it came in, without an intake.
 
 Rule 1: only what an intake would take is read here, and as it would read it; anything else is left to it.
-Rule 2: what was found out is not found out again: it goes along with the request to the pages.
+Rule 2: what was found out, of it and of the cache, is not found out again: it goes along with the request to the pages.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from starlette.types import Scope
@@ -16,6 +17,8 @@ from hashcache.api.intake import Limits
 from hashcache.api.plainform import boundary_of, file_in
 from hashcache.core.content import HEAD, Content, Kind, Utf8, sniff
 from hashcache.core.digest import Digest, blake3_of, sha256_of
+from hashcache.core.freshness import Cause
+from hashcache.core.key import Key
 
 _PLACE = "hashcache.whole"
 
@@ -23,18 +26,15 @@ _PLACE = "hashcache.whole"
 @dataclass(frozen=True, slots=True)
 class Whole:
     """
-    The one file in a form, from byte *start* to byte *end* of it. *digest*: its SHA-256 if it is known already, or
-    *blake3* finds it. *hashing*: seconds spent with it.
+    The one file in a form, from byte *start* to byte *end* of it. *hashing*: seconds spent telling it apart and naming
+    it. *causes*: why the cache has nothing of it, where that was just looked up.
     """
 
-    kind: Kind
-    media_type: str
-    name: str
+    content: Content
     start: int
     end: int
-    blake3: bytes | None
-    digest: Digest | None
     hashing: float
+    causes: Mapping[Key, Cause] | None = None
 
     @classmethod
     def read(cls, content_type: str, form: bytearray, limits: Limits, tenant: str) -> Whole | None:
@@ -51,12 +51,9 @@ class Whole:
             told = _told(content, limits.text)
             if told is None:
                 return None
-            blake3 = blake3_of(content)
-            digest = sha256_of(content) if blake3 is None else None
-        known = limits.known.get((tenant, blake3)) if blake3 is not None else None
-        if known is not None:
-            digest = Digest(known, end - start)
-        return cls(*told, name.decode("utf-8", "replace"), start, end, blake3, digest, perf_counter() - began)
+            digest = _digest(content, limits.known, tenant)
+        named = Content(*told, digest, name.decode("utf-8", "replace"))
+        return cls(named, start, end, perf_counter() - began)
 
     @classmethod
     def of(cls, scope: Scope) -> Whole | None:
@@ -68,9 +65,32 @@ class Whole:
         """Leave this to the pages."""
         scope[_PLACE] = self
 
-    def content(self, digest: Digest) -> Content:
-        """It, with its *digest*."""
-        return Content(self.kind, self.media_type, digest, self.name)
+    def without(self, causes: Mapping[Key, Cause]) -> Whole:
+        """This, of which a look-up has just found nothing, for these *causes*."""
+        return replace(self, causes=causes)
+
+    @property
+    def digest(self) -> Digest:
+        """Its SHA-256."""
+        return self.content.digest
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return self.content.kind
+
+
+def _digest(content: memoryview, known: MutableMapping[tuple[str, bytes], bytes], tenant: str) -> Digest:
+    """Its SHA-256; a *known* BLAKE3 spares it."""
+    blake3 = blake3_of(content)
+    if blake3 is None:
+        return sha256_of(content)
+    value = known.get((tenant, blake3))
+    if value is not None:
+        return Digest(value, len(content))
+    digest = sha256_of(content)
+    known[tenant, blake3] = digest.value
+    return digest
 
 
 def _told(content: memoryview, most: int) -> tuple[Kind, str] | None:

@@ -4,14 +4,14 @@ What happens on a connection before the application hears of a request: uvicorn'
 Rule 1: the head of a request has HEAD_SECONDS to arrive and takes HEAD_BYTES at most. uvicorn itself waits for ever
         and keeps whatever comes; the application's own, smaller limit counts complete heads only.
 Rule 2: a connection that is opened and never used is closed after the same time.
-Rule 3: of a request that came whole, the application is asked for an answer that waits for nothing
-        (`Connection.at_once`) before a task is made of it. Whatever has none takes uvicorn's way.
+Rule 3: of a request that came whole, the application is asked for an answer that waits for nothing, or not for long
+        (`Connection.at_once`), before a task is made of it. Whatever has none takes uvicorn's way.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.responses import Response
@@ -21,6 +21,7 @@ HEAD_SECONDS = 10.0
 #: More than one read of the socket brings (256 KiB): a body's first bytes come along with a head, and are none of it.
 HEAD_BYTES = 512 * 1024
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_AtOnce = Callable[[Any, bytearray], Response | Awaitable[Response | None] | None]
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -30,7 +31,7 @@ class BoundedHeads(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._head: int | None = 0  # bytes of it so far; None: it is complete
         self._patience: asyncio.TimerHandle | None = None
-        self._at_once: Callable[[Any, bytearray], Response | None] | None = getattr(self.app, "at_once", None)
+        self._at_once: _AtOnce | None = getattr(self.app, "at_once", None)
         self._receiving = False
         self._begun: RequestResponseCycle | None = None  # what waits for the end of what has just come
 
@@ -82,11 +83,26 @@ class BoundedHeads(HttpToolsProtocol):
         """Answer the request of *cycle* at once, or make a task of it."""
         self._begun = None
         if self._at_once is not None and not cycle.more_body and not self.flow.write_paused:
-            response = self._at_once(cycle.scope, cycle.body)
-            if response is not None:
-                self._answer(cycle, response)
+            answer = self._at_once(cycle.scope, cycle.body)
+            if isinstance(answer, Response):
+                self._answer(cycle, answer)
+                return
+            if answer is not None:
+                task = self.loop.create_task(self._wait(cycle, answer))
+                task.add_done_callback(self.tasks.discard)
+                self.tasks.add(task)
                 return
         super()._start_asgi_task(cycle, self.app)
+
+    async def _wait(self, cycle: RequestResponseCycle, answer: Awaitable[Response | None]) -> None:
+        response = await answer
+        if response is None:
+            super()._start_asgi_task(cycle, self.app)
+            return
+        if self.flow.write_paused:
+            await self.flow.drain()
+        if not cycle.disconnected:
+            self._answer(cycle, response)
 
     def _answer(self, cycle: RequestResponseCycle, response: Response) -> None:
         """Write *response* as the cycle would, which has not begun to."""

@@ -12,7 +12,7 @@ Rule 3: a flight that began before a clear gives no answer to anybody who asks a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -114,13 +114,17 @@ class Cache:
         began = monotonic()
         return next((near for key in keys if (near := self._near(key, began)) is not None), None)
 
+    def is_flying(self, keys: Iterable[Key]) -> bool:
+        """Whether an answer under one of *keys* is being looked for or bought here, which may be joined."""
+        return any(self.flights.find(key) for key in keys)
+
     async def look(self, keys: Sequence[Key]) -> Found:
         """What is known under *keys*, best first, without buying anything: one command to the store at most."""
         near = self.glance(keys)
         if near is not None:
             return Found(near, pending=False)
         began = monotonic()
-        pending = any(self.flights.find(key) for key in keys)
+        pending = self.is_flying(keys)
         generation = self.view.generation
         try:
             reading = await self.witness.read(keys)
@@ -136,7 +140,7 @@ class Cache:
         memory nor what is found makes it more or less. While the store is away near memory answers alone.
         """
         began = monotonic()
-        under_way = [any(self.flights.find(key) for key in keys) for keys in groups]
+        under_way = [self.is_flying(keys) for keys in groups]
         generation = self.view.generation
         try:
             reading = await self.witness.read([key for keys in groups for key in keys])

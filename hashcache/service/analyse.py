@@ -110,11 +110,13 @@ class Analyses:
         refresh: bool = False,
         keep: bool = True,
         tags: tuple[str, ...] = (),
+        looked: Mapping[Key, Cause] | None = None,
         begun: Callable[[], None] = _nobody_waits,
     ) -> Outcome:
         """
         The answer for *content*: from the cache, from a purchase under way, or bought now, and then kept with *tags*.
-        *begun* is called, once or more, when a purchase is under way.
+        *looked*: `recall` has just found none, for these causes. *begun* is called, once or more, when a purchase is
+        under way.
 
         Raises:
             UnsupportedContent: nobody is configured for this kind.
@@ -122,7 +124,7 @@ class Analyses:
             Stopping: it would have to be bought, and this process ends.
             TimeoutError: it takes longer than this caller may wait; it goes on.
         """
-        if not refresh:
+        if not refresh and looked is None:
             near = self.glance(content.digest.hex, caller, content.kind)
             if near is not None:
                 await body.close()
@@ -132,8 +134,8 @@ class Analyses:
             chain = self._routing.chain(content.kind)
             if not chain:
                 raise UnsupportedContent(f"no provider is configured for {content.kind.value}")
-            causes: Mapping[Key, Cause] = {}
-            if len(chain) > 1 and not refresh:
+            causes = looked or {}
+            if len(chain) > 1 and not refresh and looked is None:
                 found = await self._cache.look(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
                 if found.outcome is not None:
                     return found.outcome
@@ -200,6 +202,14 @@ class Analyses:
         if kind is None:
             return self._cache.glance(self._routing.candidates(sha256, caller.tenant))
         return self._cache.glance(self._routing.keys(sha256, kind, caller.tenant))
+
+    def is_under_way(self, sha256: str, caller: Caller, kind: Kind) -> bool:
+        """Whether this process is looking for the answer to that, or buying it: then it is to be joined."""
+        return self._cache.is_flying(self._routing.keys(sha256, kind, caller.tenant))
+
+    async def recall(self, sha256: str, caller: Caller, kind: Kind) -> Found:
+        """What the store has of the content with this SHA-256, of *kind*: one read. The caller's own tenant only."""
+        return await self._cache.look(self._routing.keys(sha256, kind, caller.tenant))
 
     async def known(self, sha256: str, caller: Caller, kind: Kind | None = None) -> Found:
         """

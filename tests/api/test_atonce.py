@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.responses import Response
 
 from hashcache import app
 from hashcache.api.connection import Connection
 from hashcache.settings import load
-from tests.api.conftest import KEYS, MAX_UPLOAD, UPLOAD_BUDGET, keyed_entries
+from tests.api.conftest import KEYS, MAX_UPLOAD, UPLOAD_BUDGET, keyed_entries, settings
 from tests.harness.contents import photo, text
 from tests.harness.http import Wire, client, exchange, request
 from tests.harness.service import Service
+from tests.harness.valkey import Valkey
 from tests.harness.vendor import ScriptedVendor
 
 #: Fields that tell of this very answer.
@@ -41,7 +46,7 @@ class Asked:
         answer = await self._web.send(request)
         return answer.status_code, _told(answer.headers.raw), answer.content
 
-    def at_once(self, request: httpx.Request, **scope: Any) -> Answer | None:
+    async def at_once(self, request: httpx.Request, **scope: Any) -> Answer | None:
         """The same without a task, if it can be; *scope* is written over what *request* says."""
         url = urlsplit(str(request.url))
         told = {
@@ -53,6 +58,8 @@ class Asked:
             "headers": [(name.lower(), value) for name, value in request.headers.raw],
         }
         answer = self._app.at_once({**told, **scope}, bytearray(request.read()))
+        if answer is not None and not isinstance(answer, Response):
+            answer = await answer
         return None if answer is None else (answer.status_code, _told(answer.raw_headers), bytes(answer.body))
 
     async def close(self) -> None:
@@ -94,7 +101,8 @@ def _told(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
     told = {name.decode().lower(): value.decode() for name, value in fields}
     assert len(told) == len(fields)
     timing = ",".join(part.partition(";")[0] for part in told.get("server-timing", "").split(", "))
-    return {**{name: value for name, value in told.items() if name not in _OWN}, "timings": timing}
+    detail = told.get("cache-status", "").rpartition("; ")[2]
+    return {**{name: value for name, value in told.items() if name not in _OWN}, "timings": timing, "detail": detail}
 
 
 @pytest.mark.parametrize("size", [100, 4096, 4097, 200_000])
@@ -102,18 +110,29 @@ def _told(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
 async def test_what_is_known_is_answered_as_by_the_pages(asked: Asked, of: Callable[[int], bytes], size: int) -> None:
     """An upload and a question by its digest: nothing before it is known, and the same afterwards."""
     content = of(size)
-    assert asked.at_once(upload(content)) is None
-    assert asked.at_once(question(content)) is None
+    assert await asked.at_once(upload(content)) is None
+    assert await asked.at_once(question(content)) is None
     first = await asked.by_the_pages(upload(content))
     assert (first[0], first[1]["x-cache"]) == (200, "MISS")
     for one in (upload(content), upload(content, "Grüße (2).png"), question(content), question(content, "HEAD")):
         expected = await asked.by_the_pages(one)
         assert (expected[0], expected[1]["x-cache"]) == (200, "HIT")
-        found = asked.at_once(one)
+        found = await asked.at_once(one)
         assert found is not None
         # The server leaves out the body of an answer to HEAD; here it is still there.
         assert found[:2] == expected[:2]
         assert found[2] == (await asked.by_the_pages(question(content)) if one.method == "HEAD" else expected)[2]
+
+
+async def test_what_the_store_has_is_answered_as_by_the_pages() -> None:
+    """An upload that near memory does not have: the same answer, after a read."""
+    async with _asked(HASHCACHE_NEAR_BYTES="0") as asked:
+        for content in (photo(100), photo(50_000), text(50_000).encode()):
+            assert await asked.at_once(upload(content)) is None
+            await asked.by_the_pages(upload(content))
+            expected = await asked.by_the_pages(upload(content))
+            assert "detail=store" in expected[1]["detail"]
+            assert await asked.at_once(upload(content)) == expected
 
 
 @pytest.mark.parametrize(
@@ -138,9 +157,9 @@ async def test_what_is_unusual_is_left_to_the_pages(asked: Asked, unusual: dict[
     """Wishes, preconditions, codings, keys that are not known, too many headers."""
     content = photo(10_000)
     await asked.by_the_pages(upload(content))
-    assert asked.at_once(upload(content)) is not None
-    assert asked.at_once(upload(content, **unusual)) is None
-    assert asked.at_once(question(content, **unusual)) is None
+    assert await asked.at_once(upload(content)) is not None
+    assert await asked.at_once(upload(content, **unusual)) is None
+    assert await asked.at_once(question(content, **unusual)) is None
 
 
 async def test_other_requests_are_left_to_the_pages(asked: Asked) -> None:
@@ -169,7 +188,7 @@ async def test_other_requests_are_left_to_the_pages(asked: Asked) -> None:
         ),
     ]
     for one, scope in others:
-        assert asked.at_once(one, **scope) is None, (one, scope)
+        assert await asked.at_once(one, **scope) is None, (one, scope)
 
 
 async def test_a_fault_is_left_to_the_pages(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +196,7 @@ async def test_a_fault_is_left_to_the_pages(asked: Asked, monkeypatch: pytest.Mo
     content = photo(10_000)
     await asked.by_the_pages(upload(content))
     monkeypatch.setattr("hashcache.api.whole.file_in", None)
-    assert asked.at_once(upload(content)) is None
+    assert await asked.at_once(upload(content)) is None
     assert (await asked.by_the_pages(upload(content)))[0] == 200
 
 
@@ -187,10 +206,10 @@ async def test_nobody_is_given_what_another_tenant_has() -> None:
         content = photo(10_000)
         await asked.by_the_pages(upload(content, X_API_Key=KEYS["ann"]))
         for form in (upload, question):
-            assert asked.at_once(form(content, X_API_Key=KEYS["ann"])) is not None
-            assert asked.at_once(form(content, Authorization=f"Bearer {KEYS['amy']}")) is not None
-            assert asked.at_once(form(content, X_API_Key=KEYS["bob"])) is None
-            assert asked.at_once(form(content)) is None
+            assert await asked.at_once(form(content, X_API_Key=KEYS["ann"])) is not None
+            assert await asked.at_once(form(content, Authorization=f"Bearer {KEYS['amy']}")) is not None
+            assert await asked.at_once(form(content, X_API_Key=KEYS["bob"])) is None
+            assert await asked.at_once(form(content)) is None
 
 
 async def test_what_is_forgotten_or_too_large_is_left_to_the_pages() -> None:
@@ -199,12 +218,12 @@ async def test_what_is_forgotten_or_too_large_is_left_to_the_pages() -> None:
         content, words = photo(10_000), text(9_000).encode()
         for one in (content, words):
             await asked.by_the_pages(upload(one))
-            assert asked.at_once(upload(one)) is not None
-        assert asked.at_once(upload(words + b"!" * 2_000)) is None
-        assert asked.at_once(upload(content + bytes(11_000))) is None
+            assert await asked.at_once(upload(one)) is not None
+        assert await asked.at_once(upload(words + b"!" * 2_000)) is None
+        assert await asked.at_once(upload(content + bytes(11_000))) is None
         await asked.by_the_pages(question(content, "DELETE"))
-        assert asked.at_once(upload(content)) is None
-        assert asked.at_once(question(content)) is None
+        assert await asked.at_once(upload(content)) is None
+        assert await asked.at_once(question(content)) is None
 
 
 @pytest.mark.asyncio(loop_scope="session")
@@ -240,6 +259,31 @@ async def test_what_was_found_out_goes_along(service: Service, vendor: ScriptedV
     assert vendor.ledger.calls == calls + 1
     line = next(line for line in service.events("cache.miss") if line["request"] == answers[0].header("x-request-id"))
     assert line["file"] == "a.jpg"
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_store_is_read_once(market: ScriptedVendor, valkey: Valkey, tmp_path: Path) -> None:
+    """Without near memory: a miss reads once and a hit reads once, and that is all that a hit asks of the store."""
+    more = {"HASHCACHE_STORE": valkey.url, "HASHCACHE_NEAR_BYTES": "0", "HASHCACHE_ENV": f"once-{token_hex(4)}"}
+    sent = _as_sent(httpx.Request("POST", "/api/analyze", files={"file": ("a.jpg", photo(50_000))}))
+    async with Service(tmp_path / "service", settings(market, tmp_path, **more)) as service:
+        asked = [_asked_of(valkey)]
+        for status in ("MISS", "HIT", "HIT"):
+            answer = await exchange(service.url, sent)
+            assert (answer.status, answer.header("x-cache")) == (200, status)
+            asked.append(_asked_of(valkey))
+    reads = [after["mget"] - before["mget"] for before, after in pairwise(asked)]
+    scripts = [after["evalsha"] - before["evalsha"] for before, after in pairwise(asked)]
+    assert reads == [1, 1, 1]
+    assert scripts[0] <= 5
+    assert scripts[1:] == [0, 0]
+
+
+def _asked_of(valkey: Valkey) -> dict[str, int]:
+    """How often the server was read, and asked to run scripts."""
+    with valkey.client() as there:
+        ran = there.info("commandstats")
+    return {one: ran.get(f"cmdstat_{one}", {"calls": 0})["calls"] for one in ("mget", "evalsha")}
 
 
 def _as_sent(one: httpx.Request) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 
 import pytest
 import uvicorn
@@ -13,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from hashcache.cli import protocol
+from tests.harness.turns import until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
@@ -71,16 +73,22 @@ async def test_a_body_has_more_time_than_a_head(port: int) -> None:
 
 
 class _Swift:
-    """Answers what waits for nothing as long as *swift*; counts who came which way."""
+    """Answers what came whole as long as *swift*, when *waits* is set; counts who came which way."""
 
     def __init__(self) -> None:
         self.swift = True
+        self.waits: asyncio.Event | None = None
         self.at_once_answered: list[bytes] = []
         self.called = 0
 
-    def at_once(self, scope: Scope, body: bytearray) -> Response | None:
+    def at_once(self, scope: Scope, body: bytearray) -> Response | Awaitable[Response | None] | None:
         self.at_once_answered.append(bytes(body))
-        return Response(scope["method"], headers={"x-way": "short"}) if self.swift else None
+        answer = Response(scope["method"], headers={"x-way": "short"}) if self.swift else None
+        return answer if self.waits is None else self._after(self.waits, answer)
+
+    async def _after(self, waits: asyncio.Event, answer: Response | None) -> Response | None:
+        await waits.wait()
+        return answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.called += 1
@@ -145,3 +153,35 @@ async def test_what_comes_in_pieces_or_has_no_answer_takes_the_long_way(swift: t
     answers = await _all(port, POST + b"y")
     assert (app.called, app.at_once_answered) == (3, [b"", b"y"])
     assert answers.endswith(b"\r\n\r\ny")
+
+
+async def test_an_answer_may_take_a_moment(swift: tuple[int, _Swift]) -> None:
+    """Whoever comes meanwhile waits his turn; without an answer the long way is taken, with the body."""
+    port, app = swift
+    app.waits = asyncio.Event()
+    answering = asyncio.create_task(_all(port, POST + b"x" + GET))
+    other = asyncio.create_task(_all(port, GET))
+    await until(lambda: app.at_once_answered.count(b"") + app.at_once_answered.count(b"x") == 2)
+    app.waits.set()
+    first, second = (await answering).split(b"HTTP/1.1 200 OK")[1:]
+    assert b"x-way: short" in first
+    assert b"x-way: long" in second
+    assert b"x-way: short" in await other
+    app.swift = False
+    answer = await _all(port, POST + b"y")
+    assert answer.endswith(b"\r\n\r\ny")
+    assert b"x-way: long" in answer
+
+
+async def test_who_leaves_meanwhile_is_not_answered(swift: tuple[int, _Swift]) -> None:
+    """The connection is gone, and others are served."""
+    port, app = swift
+    app.waits = asyncio.Event()
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(POST + b"x")
+    await until(lambda: app.at_once_answered == [b"x"])
+    writer.transport.abort()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    app.waits.set()
+    assert b"x-way: short" in await _all(port, GET)
