@@ -35,8 +35,8 @@ from hashcache.settings import Settings
 
 #: How often a value is offered while others keep computing the same.
 _TRIES = 5
-#: Every process keeps the reasons of open invalidations; they are for people.
-_LONGEST_REASON = 200
+#: Every lookup reads the reasons of all open invalidations; they are for people.
+_LONGEST_REASON = 80
 
 log = logging.getLogger("hashcache")
 
