@@ -24,7 +24,8 @@ from hashcache import wiring
 from hashcache.core.entry import Instant
 from hashcache.core.outcome import Outcome
 from hashcache.integrations import functions, names
-from hashcache.integrations.answering import Answering, Asked
+from hashcache.integrations.answering import Answering
+from hashcache.integrations.asked import Asked
 from hashcache.integrations.blocking import SyncCache
 from hashcache.integrations.cache import Cache
 

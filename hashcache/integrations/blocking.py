@@ -22,6 +22,7 @@ from hashcache.integrations.answering import Answering
 from hashcache.integrations.cache import Cache
 from hashcache.integrations.calls import runs_on
 from hashcache.integrations.figures import Stats
+from hashcache.integrations.guarding import UserKeys
 from hashcache.integrations.keys import Keys
 from hashcache.integrations.listening import Invalidated
 from hashcache.integrations.opened import Opened
@@ -49,6 +50,7 @@ class SyncCache:
         near_bytes: int = 64_000_000,
         max_entry: int = 1_000_000,
         types: Iterable[Type] = (),
+        user_keys: UserKeys | None = None,
     ) -> None:
         self._cache = Cache(
             store,
@@ -58,15 +60,22 @@ class SyncCache:
             near_bytes=near_bytes,
             max_entry=max_entry,
             types=types,
+            user_keys=user_keys,
         )
         self._thread: Thread | None = None
         self._stop: Callable[[], object] = lambda: None
 
     @classmethod
-    def from_settings(cls, settings: Settings | Mapping[str, str], *, types: Iterable[Type] = ()) -> Self:
+    def from_settings(
+        cls,
+        settings: Settings | Mapping[str, str],
+        *,
+        types: Iterable[Type] = (),
+        user_keys: UserKeys | None = None,
+    ) -> Self:
         """As `Cache.from_settings`."""
         cache = cls("off")
-        cache._cache = Cache.from_settings(settings, types=types)
+        cache._cache = Cache.from_settings(settings, types=types, user_keys=user_keys)
         return cache
 
     def __enter__(self) -> Self:

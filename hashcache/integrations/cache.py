@@ -22,9 +22,11 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from hashcache.core.barrier import Selector
 from hashcache.integrations import functions, names, warming, writes
-from hashcache.integrations.answering import Answering, Asked
+from hashcache.integrations.answering import Answering
+from hashcache.integrations.asked import Asked
 from hashcache.integrations.figures import Stats
 from hashcache.integrations.functions import Wishes
+from hashcache.integrations.guarding import UserKeys
 from hashcache.integrations.keys import Keys
 from hashcache.integrations.listening import Invalidated
 from hashcache.integrations.loads import FunctionLoad
@@ -43,7 +45,8 @@ class Cache:
     Answers kept in *store*: `redis://`, `rediss://`, `sqlite:///path`, `memory://`, `off`, or any other URL that
     HASHCACHE_STORE takes. *environment* keeps what shares a store apart; *secret* signs entries, *encrypt* also hides
     them; *near_bytes* bounds memory, *max_entry* what is kept of one answer; *types* are known by name beside
-    `hashcache.TYPES`, or instead of the one of the same name.
+    `hashcache.TYPES`, or instead of the one of the same name. *user_keys* gives the keys of a user, the newest first,
+    for types that encrypt (`on_secret`).
 
     Raises (when made):
         SettingsError: the store, or another of these, is malformed.
@@ -59,14 +62,21 @@ class Cache:
         near_bytes: int = 64_000_000,
         max_entry: int = 1_000_000,
         types: Iterable[Type] = (),
+        user_keys: UserKeys | None = None,
     ) -> None:
         variables = {"HASHCACHE_STORE": store, "HASHCACHE_ENV": environment, "HASHCACHE_SECRET": secret}
         variables |= {"HASHCACHE_NEAR_BYTES": str(near_bytes), "HASHCACHE_MAX_ENTRY": str(max_entry)}
         variables |= {"HASHCACHE_ENCRYPT": str(int(encrypt))}
-        self._prepare(load(variables), types)
+        self._prepare(load(variables), types, user_keys)
 
     @classmethod
-    def from_settings(cls, settings: Settings | Mapping[str, str], *, types: Iterable[Type] = ()) -> Self:
+    def from_settings(
+        cls,
+        settings: Settings | Mapping[str, str],
+        *,
+        types: Iterable[Type] = (),
+        user_keys: UserKeys | None = None,
+    ) -> Self:
         """
         The cache that *settings* describe, or the environment variables that docs/settings.md lists.
 
@@ -74,12 +84,13 @@ class Cache:
             SettingsError: a variable is unknown or malformed.
         """
         cache = cls.__new__(cls)
-        cache._prepare(settings if isinstance(settings, Settings) else load(settings), types)  # noqa: SLF001 - its own
+        known = settings if isinstance(settings, Settings) else load(settings)
+        cache._prepare(known, types, user_keys)  # noqa: SLF001 - its own
         return cache
 
-    def _prepare(self, settings: Settings, types: Iterable[Type]) -> None:
+    def _prepare(self, settings: Settings, types: Iterable[Type], keys: UserKeys | None) -> None:
         #: What is below: for `hashcache.testing` and integrations, not for applications.
-        self.answering = Answering(settings, {**TYPES, **{one.name: one for one in types}})
+        self.answering = Answering(settings, {**TYPES, **{one.name: one for one in types}}, keys)
 
     async def __aenter__(self) -> Self:
         """Open it on the running event loop. Never raises because the store is away."""
@@ -99,7 +110,7 @@ class Cache:
 
     async def get(self, key: str, *, user: str | None = None, codec: Codec | None = None) -> Any:
         """What is kept under *key*, for everybody or for *user*; None, when nothing is or the store is away."""
-        value, _ = await self.answering.look(names.key_of(key, user), Values(codec=codec))
+        value, _ = await self.answering.look(names.key_of(key, user), Values(codec=codec), user)
         return value
 
     async def set(
@@ -276,7 +287,7 @@ class Cache:
         known = self.answering.type_of(kind).with_ttl(ttl)
         if known.scope == "user" and user is None:
             raise TypeError(f"type {known.name!r} is kept for each user: say whose it is by user=")
-        return Asked(names.key_of(key, user), known, (*known.tags, *map(check_tag, tags)), values)
+        return Asked(names.key_of(key, user), known, (*known.tags, *map(check_tag, tags)), values, user)
 
     def _selector(self, pattern: str | None, kind: Type | str | None, tag: str | None, user: str | None) -> Selector:
         if pattern is None and kind is None and tag is None and user is None:

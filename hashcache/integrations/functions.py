@@ -15,8 +15,9 @@ from functools import cached_property, partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 
 from hashcache.integrations import names
-from hashcache.integrations.answering import Answering, Asked
+from hashcache.integrations.answering import Answering
 from hashcache.integrations.arguments import digest_of_all
+from hashcache.integrations.asked import Asked
 from hashcache.integrations.calls import Calls, identity, runs_on, tag_of
 from hashcache.integrations.keys import Keys
 from hashcache.integrations.loads import FunctionLoad
@@ -100,7 +101,7 @@ class Question:
         arguments = self.calls.arguments(args, kwargs) if self._templated or self._key is None or self._tags else {}
         kind = self.wishes.kind
         tags = tuple(dict.fromkeys((*kind.tags, *(tag_of(fill(arguments)) for fill in self._tags))))
-        return Asked(names.key_of(self._name(arguments, args, kwargs), user), kind, tags, self.values)
+        return Asked(names.key_of(self._name(arguments, args, kwargs), user), kind, tags, self.values, user)
 
     def _name(self, arguments: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         if self._key is not None:
