@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +29,8 @@ from hashcache.integrations.guards.guard import OnSecret
 from hashcache.integrations.listening import Invalidated
 from hashcache.integrations.loads import FunctionLoad, error_of
 from hashcache.integrations.opened import Opened
-from hashcache.integrations.types import Type
+from hashcache.integrations.prefetching import Prefetch, Prefetching
+from hashcache.integrations.types import TYPES, Type
 from hashcache.integrations.values import NotRead, Values
 from hashcache.settings import Settings
 
@@ -43,16 +44,19 @@ log = logging.getLogger("hashcache")
 
 class Answering:
     """
-    One cache, open or not. *types* are those known by name, *keys* those of its users. *tally* counts since it was
+    One cache, open or not. *types* are known by name beside TYPES, *keys* are its users'. *tally* counts since it was
     opened last; *callbacks* are told what is invalidated; *refreshing*: nothing that is kept will do; *witness* is told
     each answer: both are for tests.
     """
 
-    def __init__(self, settings: Settings, types: Mapping[str, Type], keys: UserKeys | None = None) -> None:
+    def __init__(
+        self, settings: Settings, types: Iterable[Type], keys: UserKeys | None = None, prefetch: Prefetch | None = None
+    ) -> None:
         self.settings = settings
-        self.types = dict(types)
+        self.types = {**TYPES, **{one.name: one for one in types}}
         self.tally = Tally()
         self.guarding = Guarding(keys, settings.max_entry, self._leaked)
+        self.prefetching = Prefetching(prefetch, self) if prefetch is not None else None
         self.callbacks: list[Callable[[Invalidated], None]] = []
         self.refreshing = False
         self.witness: Callable[[Asked, Outcome | None], None] | None = None
@@ -97,6 +101,8 @@ class Answering:
         self._opened = opened
         try:
             await opened.open()
+            if self.prefetching is not None:
+                self.prefetching.begin()
         except BaseException:
             await self.close()
             raise
@@ -105,6 +111,8 @@ class Answering:
         """Close it. Safe to call twice."""
         opened = self._opened
         if opened is not None:
+            if self.prefetching is not None:
+                await self.prefetching.end()
             await opened.close(self.settings.grace)
             self._opened = None
 
@@ -116,22 +124,19 @@ class Answering:
             ValueError: no type is called so, or it encrypts, and no user has keys. TypeError: it is something else,
                 such as a function that is decorated without parentheses.
         """
-        known = self._known(kind)
-        if known.on_secret == OnSecret.ENCRYPT and not self.guarding.encrypts:
-            raise ValueError(f"type {known.name!r} encrypts under keys of users: give the cache user_keys=")
-        return known
-
-    def _known(self, kind: Type | str) -> Type:
         if isinstance(kind, Type):
+            known = kind
             self.types.setdefault(kind.name, kind)
-            return kind
-        if not isinstance(kind, str):
+        elif isinstance(kind, str):
+            if kind not in self.types:
+                raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")
+            known = self.types[kind]
+        else:
             raise TypeError(
                 f"a type is a hashcache.Type or its name, not {kind!r}; decorators have parentheses: @cached()"
             )
-        known = self.types.get(kind)
-        if known is None:
-            raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")
+        if known.on_secret == OnSecret.ENCRYPT and not self.guarding.encrypts:
+            raise ValueError(f"type {known.name!r} encrypts under keys of users: give the cache user_keys=")
         return known
 
     async def answer(self, asked: Asked, load: FunctionLoad, *, refresh: bool = False) -> Any:
@@ -235,11 +240,15 @@ class Answering:
 
     async def order(self, work: Coroutine[Any, Any, Any]) -> None:
         """Have *work* done to its end, also when the caller is cancelled meanwhile."""
+        await asyncio.shield(self.begin(work))
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Begin *work*, for which nobody waits but who closes the cache."""
         orders = self.here.orders
         task = asyncio.create_task(work)
         orders.add(task)
         task.add_done_callback(orders.discard)
-        await asyncio.shield(task)
+        return task
 
     async def stats(self) -> Stats:
         """The figures now. Never raises because the store is away."""
@@ -264,6 +273,8 @@ class Answering:
             error = error_of(failed, asked.kind.negatives)
         else:
             self.count(asked, outcome)
+            if self.prefetching is not None:
+                self.prefetching.saw(asked, load, outcome)
             return outcome
         self.tally.missed(asked.kind.name)
         if self.witness is not None:

@@ -70,6 +70,10 @@ class FunctionLoad:
             declared = next((one for one in self._negatives if isinstance(error, one)), None)
             raise Raised(error, class_name(declared) if declared else "") from error
 
+    def again(self) -> FunctionLoad:
+        """The same once more, for a run of its own."""
+        return FunctionLoad(self.run, self._values, self._negatives, self._unless)
+
     async def kept(self, how: Kept, *, duplicate: bool) -> None:
         """Nobody keeps books of functions."""
 

@@ -188,6 +188,10 @@ class Similar:
         self._index.move_to_end(scope)
         return Near(key, round(1 + apart, 12))
 
+    def knows(self, scope: Scope, key: str) -> bool:
+        """Whether the text that was answered under *key* is remembered."""
+        return key in self._index.get(scope, ())
+
     def forget(self, scope: Scope, key: str) -> None:
         """Offer *key* no more, since its answer is gone."""
         texts = self._index.get(scope)
