@@ -53,9 +53,7 @@ class Ask:
 
     def waited(self) -> Ask:
         """The same for who has seen a purchase under way: one that ended in the very millisecond of asking will do."""
-        return (
-            self if self.background or not self.not_before else replace(self, not_before=Instant(self.not_before - 1))
-        )
+        return self if self.background else replace(self, not_before=Instant(self.not_before - 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,7 +292,7 @@ class Cache:
     ) -> Nearest[P]:
         """
         What offers the answers of a decorated *function* to calls whose argument *by* is nearly the same short text,
-        from *threshold* on: the similarity of their words, or of what *embed* makes of them. *most* texts are remembered.
+        from *threshold* on: by their words, or by what *embed* makes of them. *most* texts are remembered.
         """
         return Nearest(self.answering, function, by, Similar(threshold, total=most, most=most, embed=embed))
 

@@ -171,7 +171,7 @@ def _answered(
         given = await answering.answer(asked, load)
         arguments = question.calls.arguments(args, kwargs)
         for heard in question.heard:
-            answering.begin(heard(asked, arguments))
+            await heard(asked, arguments)
         return given
 
     return answer()

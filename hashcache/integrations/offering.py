@@ -83,10 +83,17 @@ class Nearest(Generic[P]):
         return None
 
     async def _heard(self, asked: Asked, arguments: Mapping[str, Any]) -> None:
-        """Remember the text of a call that was answered. One that cannot be read is logged, and hinders nobody."""
+        """Remember the text of a call that was answered; behind the caller's back where an embedding is needed."""
         scope, text = self._read(asked, arguments)
         if text is None or self._index.knows(scope, asked.key.logical):
             return
+        if self._index.embeds:
+            self._answering.begin(self._remember(asked, scope, text))
+        else:
+            await self._remember(asked, scope, text)
+
+    async def _remember(self, asked: Asked, scope: Scope, text: str) -> None:
+        """Remember *text*. One that cannot be embedded is logged, and hinders nobody."""
         try:
             await self._index.remember(scope, asked.key.logical, text)
         except Exception as error:  # noqa: BLE001 - an embedding of the user's own may raise anything
