@@ -59,6 +59,7 @@ class Invalidations:
         self._cache = cache
         self._store: Store = cache.store
         self._sweeps: dict[int, asyncio.Task[Cleared]] = {}
+        #: Whose turn it is to change the record: by compare and set, many at once would only hinder each other.
         self._turn = asyncio.Lock()
 
     async def forget(self, keys: list[Key]) -> int:
@@ -106,7 +107,7 @@ class Invalidations:
             StoreUnavailable: the store is away and nothing was cleared there, or the others could not be told of it.
         """
         self._cache.view.invalidate(selector)
-        async with self._turn:  # the record is changed by compare and set: many at once would hinder each other
+        async with self._turn:
             barrier = await self._cache.witness.forbid(selector, reason)
         # Only now: a flight that began before the barrier was raised carries an older sequence, so it is dead;
         # one that begins from here on reads the new barrier.
@@ -189,7 +190,8 @@ class Invalidations:
                 if doomed:
                     deleted += await self._store.remove(doomed)
                 if page.cursor is None or monotonic() - noted >= _NOTED:
-                    await self._store.progress(one.sequence, deleted=deleted, swept=page.cursor is None)
+                    async with self._turn:
+                        await self._store.progress(one.sequence, deleted=deleted, swept=page.cursor is None)
                     noted = monotonic()
             except StoreUnavailable:
                 await asyncio.sleep(_AGAIN)  # the store is away: the sweep goes on when it is back

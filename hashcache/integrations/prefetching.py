@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from hashcache.core.entry import Entry, Instant
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
+from hashcache.engine.flights import Flight
 from hashcache.integrations.asked import Asked
 from hashcache.integrations.guarding import Guarding
 from hashcache.integrations.loads import FunctionLoad
@@ -122,23 +123,28 @@ class Prefetching:
 
     async def look(self) -> int:
         """Begin what is due now, as far as the budget goes; how many calls that were."""
-        now, begun = self._asking.here.store.now(), 0
+        engine, now, begun = self._asking.here.engine, self._asking.here.store.now(), 0
         for key in [key for key, one in self._watched.items() if one.expires <= now]:
             del self._watched[key]
         due = [one for one in self._watched.values() if one.is_due(now, self._wanted)]
         for one in sorted(due, key=lambda one: one.hits, reverse=True):
             if not self._may_call(now):
                 break
-            found = (await self._asking.here.engine.look([one.asked.key])).outcome
+            asked = one.asked
+            found = (await engine.look([asked.key])).outcome
             if found is None:  # it was forgotten, or the store is away
-                self._watched.pop(one.asked.key, None)
+                self._watched.pop(asked.key, None)
                 continue
             one.saw(found.entry)
-            if one.is_due(now, self._wanted) and self._may_call(now):
+            if not one.is_due(now, self._wanted) or not self._may_call(now):
+                continue
+            load = self._asking.guarding.guarded(asked, one.load.again())
+            flight = await engine.revival.renew(found.entry, asked.kind.policy, load)
+            if flight is not None:
                 self._calls.append(now)
                 one.hits = 0
                 begun += 1
-                self._asking.begin(self._renew(one))
+                self._asking.begin(self._renewed(one, flight))
         return begun
 
     def _may_call(self, now: Instant) -> bool:
@@ -146,14 +152,12 @@ class Prefetching:
             self._calls.popleft()
         return len(self._calls) < self._wanted.calls_per_minute
 
-    async def _renew(self, one: _Watched) -> None:
-        """Compute it anew. What fails leaves the old answer where it is."""
-        engine, asked = self._asking.here.engine, one.asked
-        load = self._asking.guarding.guarded(asked, one.load.again())
+    async def _renewed(self, one: _Watched, flight: Flight) -> None:
+        """See what came of it. What fails leaves the old answer where it is."""
         try:
-            outcome = await engine.get_or_load(asked.key, asked.label, asked.kind.policy, load, refresh=True)
+            outcome = await flight.wait(one.asked.kind.policy.patience)
         except Exception as error:  # noqa: BLE001 - a function may raise anything, and nobody waits for it
-            self._asking.failed("prefetch", asked.key, repr(error))
+            self._asking.failed("prefetch", one.asked.key, repr(error))
         else:
             one.saw(outcome.entry)
 

@@ -116,6 +116,27 @@ async def test_no_more_is_watched_than_is_said() -> None:
         assert desk.ledger == {1: 1, 2: 2, 3: 2}
 
 
+async def test_of_several_processes_one_computes(redis_url: str, environment: str) -> None:
+    """On a real server: both find it due at the same moment, the function runs once, and both have what it gave."""
+    prefetch = Prefetch(calls_per_minute=10, popular=1, ahead=0.999_999)
+    one, two = (Cache(redis_url, environment=environment, prefetch=prefetch) for _ in range(2))
+    runs = 0
+
+    async def page() -> int:
+        nonlocal runs
+        runs += 1
+        return runs
+
+    async with one, two:
+        for cache in (one, two, one, two):
+            assert await cache.get_or_load("page", page, type=PAGES) == 1
+        looking = [cache.answering.prefetching.look() for cache in (one, two) if cache.answering.prefetching]
+        assert sum(await asyncio.gather(*looking)) >= 1
+        await asyncio.gather(*one.answering.opened.orders, *two.answering.opened.orders)
+        assert [await cache.get_or_load("page", page, type=PAGES) for cache in (one, two)] == [2, 2]
+        assert runs == 2
+
+
 def test_plain_functions_run_in_threads() -> None:
     """Nobody waits for them; a cache without a loop prefetches as well, by itself."""
     cache = SyncCache("memory://", prefetch=Prefetch(calls_per_minute=10, popular=1))
