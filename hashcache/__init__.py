@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hashcache.integrations.keys import Keys
     from hashcache.integrations.listening import Invalidated
     from hashcache.integrations.loads import RememberedFailure
+    from hashcache.integrations.offering import Offer
+    from hashcache.integrations.prefetching import Prefetch
     from hashcache.integrations.types import TYPES, Type
     from hashcache.integrations.values import Codec, NotKept
     from hashcache.integrations.warming import Warmed
@@ -35,7 +37,9 @@ __all__ = [
     "Keys",
     "NoCanonicalForm",
     "NotKept",
+    "Offer",
     "PatternError",
+    "Prefetch",
     "Problem",
     "RememberedFailure",
     "ServiceError",
@@ -65,7 +69,9 @@ _HOMES = {
     "Keys": "integrations.keys",
     "NoCanonicalForm": "integrations.arguments",
     "NotKept": "integrations.values",
+    "Offer": "integrations.offering",
     "PatternError": "core.errors",
+    "Prefetch": "integrations.prefetching",
     "Problem": "client",
     "RememberedFailure": "integrations.loads",
     "ServiceError": "client",

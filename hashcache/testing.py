@@ -24,7 +24,8 @@ from hashcache import wiring
 from hashcache.core.entry import Instant
 from hashcache.core.outcome import Outcome
 from hashcache.integrations import functions, names
-from hashcache.integrations.answering import Answering, Asked
+from hashcache.integrations.answering import Answering
+from hashcache.integrations.asked import Asked
 from hashcache.integrations.blocking import SyncCache
 from hashcache.integrations.cache import Cache
 
@@ -92,8 +93,10 @@ class Bench:
         async def given() -> Any:
             return value
 
-        if asked is None or not await self._answering.put(asked, functions.load_of(question, asked, given)):
-            why = question.wishes.kind.refusal or "nobody knows whose answer it would be"
+        load = functions.load_of(question, asked, given)
+        if asked is None or not await self._answering.put(asked, load):
+            unknown = "a secret was found in it" if load.secret else "nobody knows whose answer it would be"
+            why = question.wishes.kind.refusal or unknown
             raise ValueError(f"nothing is kept of this call: {why}")
 
     def store(self) -> wiring.Shared:

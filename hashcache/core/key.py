@@ -26,6 +26,7 @@ _VARIANT_CONTEXT = "hashcache 2026-11-20 variant of a key, version 1"
 _NAME = re.compile(r"[^\x00-\x20{}*\x7f]{1,512}")
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PHYSICAL = re.compile(r"([^:{}]+):\{([^{}]+)\}:([^:{}]+)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONGEST_PATTERN = 1024
 
 
@@ -173,7 +174,7 @@ class Pattern:
     def __post_init__(self) -> None:
         if not self.text or len(self.text) > LONGEST_PATTERN:
             raise PatternError(f"a pattern has 1 to {LONGEST_PATTERN} characters")
-        if any(ord(letter) < 32 or ord(letter) == 127 for letter in self.text):
+        if _CONTROL.search(self.text):
             raise PatternError("a pattern holds no control characters")
 
     def matches(self, logical: str) -> bool:

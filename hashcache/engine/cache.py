@@ -20,7 +20,7 @@ from itertools import islice
 from time import monotonic
 
 from hashcache.core.barrier import Barrier
-from hashcache.core.entry import EPOCH, Label
+from hashcache.core.entry import EPOCH, Instant, Label
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.freshness import Cause, Fresh, Missing, judge
 from hashcache.core.key import Key
@@ -203,7 +203,8 @@ class Cache:
             TimeoutError: the policy's patience is over; the purchase goes on.
         """
         began = monotonic()
-        not_before = self.store.now() if refresh else EPOCH
+        # What was kept in this very millisecond may have been bought before: only what is under way now is not.
+        not_before = Instant(self.store.now() + 1) if refresh else EPOCH
         unused = True
         try:
             if not refresh and self.channel.alive:
@@ -238,7 +239,8 @@ class Cache:
                     if joined and failed.remembered and (refresh or not trusted):
                         continue
                     raise
-                if not joined or (outcome.entry.created >= not_before and (trusted or await self._stands(outcome))):
+                recent = outcome.entry.created + (not outcome.cached) >= not_before
+                if not joined or (recent and (trusted or await self._stands(outcome))):
                     return _for_caller(outcome, joined=joined, keep=keep)
         finally:
             if unused:

@@ -4,7 +4,8 @@ Forgetting, at once and everywhere: raise the barrier first, sweep the keys afte
 Rule 1: when `invalidate` returns, nobody is given what was meant, also not by a purchase that was under way.
 Rule 2: the sweep removes an entry only if it is still the one it judged: what was bought meanwhile stays.
 Rule 3: how far a sweep is stands in the barrier, so every process can tell; it is noted once a second.
-Rule 4: a sweep takes small steps: a store that serves one command at a time lets others wait for a whole step.
+Rule 4: a sweep ends when a younger invalidation has taken its place, and that is swept instead.
+Rule 5: a sweep takes small steps: a store that serves one command at a time lets others wait for a whole step.
         A step that fails, because the store is away, is tried again until this process ends.
 """
 
@@ -57,7 +58,9 @@ class Invalidations:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._store: Store = cache.store
-        self._sweeps: dict[int, asyncio.Task[int]] = {}
+        self._sweeps: dict[int, asyncio.Task[Cleared]] = {}
+        #: Whose turn it is to change the record: by compare and set, many at once would only hinder each other.
+        self._turn = asyncio.Lock()
 
     async def forget(self, keys: list[Key]) -> int:
         """
@@ -104,16 +107,17 @@ class Invalidations:
             StoreUnavailable: the store is away and nothing was cleared there, or the others could not be told of it.
         """
         self._cache.view.invalidate(selector)
-        barrier = await self._cache.witness.forbid(selector, reason)
+        async with self._turn:
+            barrier = await self._cache.witness.forbid(selector, reason)
         # Only now: a flight that began before the barrier was raised carries an older sequence, so it is dead;
         # one that begins from here on reads the new barrier.
         self._cache.view.invalidate(selector)
         self._cache.flights.detach(selector)
-        task = self._sweep_later(barrier.open[-1])
+        *_, task = map(self._sweep_later, barrier.begun())
         await self._cache.coherence.cleared(barrier.sequence, selector, reason)
         done, _ = await asyncio.wait({task}, timeout=within.total_seconds())
         if done and not task.cancelled() and task.exception() is None:
-            return Cleared(barrier.sequence, task.result(), done=True)
+            return task.result()
         try:
             found = await self.find(barrier.sequence)
         except StoreUnavailable:
@@ -162,7 +166,7 @@ class Invalidations:
             task.cancel()
         await asyncio.gather(*sweeps, return_exceptions=True)
 
-    def _sweep_later(self, one: Invalidation) -> asyncio.Task[int]:
+    def _sweep_later(self, one: Invalidation) -> asyncio.Task[Cleared]:
         if one.sequence in self._sweeps:
             return self._sweeps[one.sequence]
         task = asyncio.create_task(self._sweep(one), name=f"sweep {one.sequence}")
@@ -170,27 +174,34 @@ class Invalidations:
         task.add_done_callback(lambda done: self._swept(one.sequence, done))
         return task
 
-    def _swept(self, sequence: int, task: asyncio.Task[int]) -> None:
+    def _swept(self, sequence: int, task: asyncio.Task[Cleared]) -> None:
         self._sweeps.pop(sequence, None)
         if not task.cancelled():
             task.exception()  # nobody may wait for it
 
-    async def _sweep(self, one: Invalidation) -> int:
-        """Remove what *one* forbids, step by step; how many entries."""
+    async def _sweep(self, one: Invalidation) -> Cleared:
+        """Remove what *one* forbids, step by step, until all is gone or is another sweep's to remove."""
         deleted, noted = 0, monotonic()
         cursor: str | None = None
-        while True:
+        while not self._is_replaced(one):
             try:
                 page = await self._store.scan(cursor, STEP)
                 doomed = [head for head in page.heads if head.sequence < one.sequence and one.selector.matches(head)]
                 if doomed:
                     deleted += await self._store.remove(doomed)
                 if page.cursor is None or monotonic() - noted >= _NOTED:
-                    await self._store.progress(one.sequence, deleted=deleted, swept=page.cursor is None)
+                    async with self._turn:
+                        await self._store.progress(one.sequence, deleted=deleted, swept=page.cursor is None)
                     noted = monotonic()
             except StoreUnavailable:
                 await asyncio.sleep(_AGAIN)  # the store is away: the sweep goes on when it is back
                 continue
             cursor = page.cursor
             if cursor is None:
-                return deleted
+                return Cleared(one.sequence, deleted, done=True)
+        return Cleared(one.sequence, deleted, done=False)
+
+    def _is_replaced(self, one: Invalidation) -> bool:
+        """Whether another invalidation has taken the place of *one*, as far as this process has seen."""
+        found = self._cache.view.barrier.find(one.sequence)
+        return found is not None and found.sequence > one.sequence

@@ -20,8 +20,9 @@ from hashcache.core.entry import EPOCH, Entry, Instant
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.freshness import prolonged, refresh_is_due
 from hashcache.core.outcome import Outcome, Status
+from hashcache.core.policy import Policy
 from hashcache.engine.flights import Flight, Flights
-from hashcache.engine.load import LoadFailed
+from hashcache.engine.load import Load, LoadFailed
 from hashcache.engine.search import Ask, Search
 from hashcache.engine.view import View
 from hashcache.ports import Store
@@ -57,10 +58,24 @@ class Revival:
         )
         if not due or not ask.flight.keep or not self._may_refresh(ask.flight):
             return False
-        flight = Flight(entry.key, entry.label, keep=True)
-        again = Ask(flight, policy, ask.load, Instant(entry.created + 1), monotonic(), background=True)
-        self._flights.refresh(flight, partial(self._refresh, again))
+        self._launch(entry, policy, ask.load)
         return True
+
+    async def renew(self, entry: Entry, policy: Policy, load: Load) -> Flight | None:
+        """
+        The refresh of *entry* that is set going, though nobody has asked for it; *load* does not run where a younger
+        one is found. None: there is one already, or may be none now. *load* is closed here.
+        """
+        if not self._may_refresh(Flight(entry.key, entry.label, keep=True)):
+            await load.close()
+            return None
+        return self._launch(entry, policy, load)
+
+    def _launch(self, entry: Entry, policy: Policy, load: Load) -> Flight:
+        flight = Flight(entry.key, entry.label, keep=True)
+        again = Ask(flight, policy, load, Instant(entry.created + 1), monotonic(), background=True)
+        self._flights.refresh(flight, partial(self._refresh, again))
+        return flight
 
     async def drain(self, grace: timedelta) -> int:
         """Wait for what runs, for *grace* at most; cancel the rest. How many were cancelled."""

@@ -51,6 +51,10 @@ class Ask:
     refresh: Flight | None = None
     looked: Cause | None = None
 
+    def waited(self) -> Ask:
+        """The same for who has seen a purchase under way: one that ended in the very millisecond of asking will do."""
+        return self if self.background else replace(self, not_before=Instant(self.not_before - 1))
+
 
 @dataclass(frozen=True, slots=True)
 class _Grant:
@@ -121,10 +125,9 @@ class Search:
     async def _without_store(self, ask: Ask) -> Outcome | _Grant:
         """The answer that is near, or being bought by a refresh; else the right to buy it without a claim."""
         verdict = self._judge(ask, self._view.near.get(ask.flight.key), self._view.barrier)
-        if isinstance(verdict, Fresh):
-            return self._served(ask, verdict.entry, Level.NEAR)
-        if isinstance(verdict, Stale):
-            return self._served(ask, verdict.entry, Level.NEAR, status=Status.STALE)
+        if not isinstance(verdict, Missing):
+            status = Status.HIT if isinstance(verdict, Fresh) else Status.STALE
+            return self._served(ask, verdict.entry, Level.NEAR, status=status)
         if verdict.fallback is not None and self._pauses(ask):
             return self._instead(ask, verdict.fallback, verdict.cause, Level.NEAR)
         if ask.refresh is not None:
@@ -132,14 +135,13 @@ class Search:
                 outcome = await ask.refresh.wait(ask.policy.patience)
                 return outcome if outcome.cached else replace(outcome, collapsed=True)
         cause = Cause.REFRESH if ask.not_before > EPOCH else Cause.NEW
-        now, fallback = self._store.now(), verdict.fallback
-        return _Grant(None, self._view.barrier, cause, self._view.generation, now, fallback=fallback)
+        at, view = self._store.now(), self._view
+        return _Grant(None, view.barrier, cause, view.generation, at, fallback=verdict.fallback)
 
     async def _from_store(self, ask: Ask) -> Outcome | _Grant:
-        if ask.not_before > EPOCH:
-            return await self._claimed(ask, Missing(Cause.REFRESH))
-        if ask.looked is not None:  # and looks again with the claim in hand
-            return await self._claimed(ask, Missing(ask.looked))
+        cause = Cause.REFRESH if ask.not_before > EPOCH else ask.looked
+        if cause is not None:  # and looks again with the claim in hand
+            return await self._claimed(ask, Missing(cause))
         generation = self._view.generation
         reading = await self._witness.read([ask.flight.key])
         entry = reading.slots[0].entry
@@ -157,8 +159,7 @@ class Search:
     async def _claimed(self, ask: Ask, missing: Missing) -> Outcome | _Grant:
         """Get the claim, or wait until somebody else has bought."""
         token = self._token()
-        pause = ask.policy.poll
-        waited = False
+        pause, waited = ask.policy.poll, False
         while True:
             if self.stopping:
                 raise Stopping("this process takes no new work")
@@ -179,7 +180,7 @@ class Search:
             if bid.claim is not None:
                 fallback = verdict.fallback if isinstance(verdict, Missing) else verdict.entry
                 return _Grant(bid.claim, bid.barrier, missing.cause, generation, bid.claim.granted, bid.entry, fallback)
-            waited = True
+            ask, waited = ask if waited else ask.waited(), True
             await self._wakes.wait(ask.flight.key.logical, min(bid.held, pause))
             pause = min(pause * 2, ask.policy.longest_poll)
 
@@ -267,8 +268,7 @@ class Search:
 
     def _judge(self, ask: Ask, entry: Entry | None, barrier: Barrier) -> Fresh | Stale | Missing:
         """What *entry* permits now; raises LoadFailed for the memory of a failure."""
-        policy = ask.policy
-        now = self._store.now()
+        policy, now = ask.policy, self._store.now()
         verdict = judge(
             entry,
             now=now,

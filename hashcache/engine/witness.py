@@ -60,8 +60,8 @@ class Witness:
 
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
         """
-        Raise the barrier, above all that we remember. The last open is the new invalidation, or one of everything: when
-        the barrier is lost just then.
+        Raise the barrier, above all that we remember. The last open is the new invalidation, or one that means more:
+        when there was no room for it, or, of everything, when the barrier is lost just then.
         """
         known = self._view.barrier
         if known.sequence:

@@ -12,62 +12,52 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from hashcache import wiring
 from hashcache.core.barrier import Selector
-from hashcache.core.entry import Label
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
 from hashcache.engine.invalidation import SOON
 from hashcache.engine.load import LoadFailed
-from hashcache.integrations import names
+from hashcache.integrations.asked import Asked
 from hashcache.integrations.figures import Stats, Tally
+from hashcache.integrations.guarding import Guarding, UserKeys
+from hashcache.integrations.guards.guard import OnSecret
 from hashcache.integrations.listening import Invalidated
 from hashcache.integrations.loads import FunctionLoad, error_of
 from hashcache.integrations.opened import Opened
-from hashcache.integrations.types import Type
+from hashcache.integrations.prefetching import Prefetch, Prefetching
+from hashcache.integrations.types import TYPES, Type
 from hashcache.integrations.values import NotRead, Values
 from hashcache.settings import Settings
 
 #: How often a value is offered while others keep computing the same.
 _TRIES = 5
-#: Every process keeps the reasons of open invalidations; they are for people.
-_LONGEST_REASON = 200
+#: Every lookup reads the reasons of all open invalidations; they are for people.
+_LONGEST_REASON = 80
 
 log = logging.getLogger("hashcache")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One question: under which *key*, as which *kind*, with which *tags*, its answers written by *values*."""
-
-    key: Key
-    kind: Type
-    tags: tuple[str, ...]
-    values: Values
-
-    @property
-    def label(self) -> Label:
-        """What invalidations look at. Whose it is also chooses the key with which it is encrypted."""
-        return Label(self.kind.name, self.key.variant, names.SPACE, self.tags)
-
-
 class Answering:
     """
-    One cache, open or not. *types* are those known by name. *tally* counts since it was opened last; *callbacks* are
-    told what is invalidated; *refreshing*: nothing that is kept will do; *witness* is told each answer: both are for
-    tests.
+    One cache, open or not. *types* are known by name beside TYPES, *keys* are its users'. *tally* counts since it was
+    opened last; *callbacks* are told what is invalidated; *refreshing*: nothing that is kept will do; *witness* is told
+    each answer: both are for tests.
     """
 
-    def __init__(self, settings: Settings, types: Mapping[str, Type]) -> None:
+    def __init__(
+        self, settings: Settings, types: Iterable[Type], keys: UserKeys | None = None, prefetch: Prefetch | None = None
+    ) -> None:
         self.settings = settings
-        self.types = dict(types)
+        self.types = {**TYPES, **{one.name: one for one in types}}
         self.tally = Tally()
+        self.guarding = Guarding(keys, settings.max_entry, self._leaked)
+        self.prefetching = Prefetching(prefetch, self) if prefetch is not None else None
         self.callbacks: list[Callable[[Invalidated], None]] = []
         self.refreshing = False
         self.witness: Callable[[Asked, Outcome | None], None] | None = None
@@ -124,6 +114,8 @@ class Answering:
         self._opened = opened
         try:
             await opened.open()
+            if self.prefetching is not None:
+                self.prefetching.begin()
         except BaseException:
             await self.close()
             raise
@@ -132,6 +124,8 @@ class Answering:
         """Close it. Safe to call twice."""
         opened = self._opened
         if opened is not None:
+            if self.prefetching is not None:
+                await self.prefetching.end()
             await opened.close(self.settings.grace)
             self._opened = None
 
@@ -140,19 +134,22 @@ class Answering:
         The type called *kind*, or *kind* itself.
 
         Raises:
-            ValueError: no type is called so. TypeError: it is something else, such as a function that is decorated
-                without parentheses.
+            ValueError: no type is called so, or it encrypts, and no user has keys. TypeError: it is something else,
+                such as a function that is decorated without parentheses.
         """
         if isinstance(kind, Type):
+            known = kind
             self.types.setdefault(kind.name, kind)
-            return kind
-        if not isinstance(kind, str):
+        elif isinstance(kind, str):
+            if kind not in self.types:
+                raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")
+            known = self.types[kind]
+        else:
             raise TypeError(
                 f"a type is a hashcache.Type or its name, not {kind!r}; decorators have parentheses: @cached()"
             )
-        known = self.types.get(kind)
-        if known is None:
-            raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")
+        if known.on_secret == OnSecret.ENCRYPT and not self.guarding.encrypts:
+            raise ValueError(f"type {known.name!r} encrypts under keys of users: give the cache user_keys=")
         return known
 
     async def answer(self, asked: Asked, load: FunctionLoad, *, refresh: bool = False) -> Any:
@@ -173,8 +170,9 @@ class Answering:
                 if load.began:
                     raise
                 break
+            ours = load.payload if not (outcome.cached or outcome.collapsed) else None
             try:
-                return asked.values.decode(outcome.entry.payload)
+                return asked.values.decode(ours or self.guarding.opened(asked.key, asked.user, outcome.entry.payload))
             except NotRead as error:
                 self.failed("read", asked.key, error)
         return await load.run()  # this process ends, or somebody else writes another shape under the same key
@@ -185,15 +183,15 @@ class Answering:
         log.debug("cache.refused type=%s reason=%s", kind.name, kind.refusal)
         return await load.run()
 
-    async def look(self, key: Key, values: Values) -> tuple[Any, bool]:
-        """What is kept under *key*, and whether anything is."""
+    async def look(self, key: Key, values: Values, user: str | None = None) -> tuple[Any, bool]:
+        """What is kept under *key*, for *user* if it is his, and whether anything is."""
         opened = self.here
         found = (await opened.engine.look([key])).outcome
         if opened.engine.view.store_away:
             self.tally.errors += 1
         if found is not None:
             try:
-                value = values.decode(found.entry.payload)
+                value = values.decode(self.guarding.opened(key, user, found.entry.payload))
             except NotRead as error:
                 self.failed("get", key, error)
             else:
@@ -213,7 +211,8 @@ class Answering:
             await self.forget([asked.key])
         for _ in range(_TRIES):
             try:
-                outcome = await engine.get_or_load(asked.key, asked.label, asked.kind.policy, load, refresh=True)
+                guarded = self.guarding.guarded(asked, load)
+                outcome = await engine.get_or_load(asked.key, asked.label, asked.kind.policy, guarded, refresh=True)
             except LoadFailed as failed:
                 if load.began:
                     raise error_of(failed, asked.kind.negatives) from None
@@ -223,6 +222,8 @@ class Answering:
             if load.began:
                 break
             await self.forget([asked.key])  # somebody else's run ended meanwhile, or in this very millisecond
+        if load.secret:
+            return False
         if not load.began or outcome is None or not outcome.stored:
             self.failed("set", asked.key, "the store did not keep it")
             return False
@@ -252,11 +253,15 @@ class Answering:
 
     async def order(self, work: Coroutine[Any, Any, Any]) -> None:
         """Have *work* done to its end, also when the caller is cancelled meanwhile."""
+        await asyncio.shield(self.begin(work))
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Begin *work*, for which nobody waits but who closes the cache."""
         orders = self.here.orders
         task = asyncio.create_task(work)
         orders.add(task)
         task.add_done_callback(orders.discard)
-        await asyncio.shield(task)
+        return task
 
     async def stats(self) -> Stats:
         """The figures now. Never raises because the store is away."""
@@ -268,15 +273,21 @@ class Answering:
         what = what.logical if isinstance(what, Key) else what
         log.warning("cache.error operation=%s of=%s reason=%s", operation, what, why)
 
+    def _leaked(self, kind: str, found: Mapping[str, int]) -> None:
+        self.tally.leaked(kind, found)
+
     async def _outcome(self, asked: Asked, load: FunctionLoad, *, refresh: bool) -> Outcome:
         """The engine's answer, counted; raises the function's own error."""
-        policy = asked.kind.policy
+        guarded = self.guarding.guarded(asked, load)
+        engine, policy = self.here.engine, asked.kind.policy
         try:
-            outcome = await self.here.engine.get_or_load(asked.key, asked.label, policy, load, refresh=refresh)
+            outcome = await engine.get_or_load(asked.key, asked.label, policy, guarded, refresh=refresh)
         except LoadFailed as failed:
             error = error_of(failed, asked.kind.negatives)
         else:
             self.count(asked, outcome)
+            if self.prefetching is not None:
+                self.prefetching.saw(asked, load, outcome)
             return outcome
         self.tally.missed(asked.kind.name)
         if self.witness is not None:

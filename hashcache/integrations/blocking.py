@@ -23,9 +23,13 @@ from hashcache.integrations.answering import Answering
 from hashcache.integrations.cache import Cache
 from hashcache.integrations.calls import runs_on
 from hashcache.integrations.figures import Stats
+from hashcache.integrations.guarding import UserKeys
 from hashcache.integrations.keys import Keys
 from hashcache.integrations.listening import Invalidated
+from hashcache.integrations.offering import SyncNearest
 from hashcache.integrations.opened import Opened
+from hashcache.integrations.prefetching import Prefetch
+from hashcache.integrations.similar import Embed
 from hashcache.integrations.threads import ThreadRun
 from hashcache.integrations.types import DEFAULT, Duration, Type
 from hashcache.integrations.values import Codec
@@ -40,7 +44,7 @@ T = TypeVar("T")
 class SyncCache:
     """What `Cache` is, for plain functions; opened and closed by `with`. Each method does what that of `Cache` does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be said of a cache, by keyword
         self,
         store: str,
         *,
@@ -50,6 +54,8 @@ class SyncCache:
         near_bytes: int = 64_000_000,
         max_entry: int = 1_000_000,
         types: Iterable[Type] = (),
+        user_keys: UserKeys | None = None,
+        prefetch: Prefetch | None = None,
     ) -> None:
         self._cache = Cache(
             store,
@@ -59,16 +65,25 @@ class SyncCache:
             near_bytes=near_bytes,
             max_entry=max_entry,
             types=types,
+            user_keys=user_keys,
+            prefetch=prefetch,
         )
         self._thread: Thread | None = None
         self._opening = Lock()
         self._stop: Callable[[], object] = lambda: None
 
     @classmethod
-    def from_settings(cls, settings: Settings | Mapping[str, str], *, types: Iterable[Type] = ()) -> Self:
+    def from_settings(
+        cls,
+        settings: Settings | Mapping[str, str],
+        *,
+        types: Iterable[Type] = (),
+        user_keys: UserKeys | None = None,
+        prefetch: Prefetch | None = None,
+    ) -> Self:
         """As `Cache.from_settings`."""
         cache = cls("off")
-        cache._cache = Cache.from_settings(settings, types=types)
+        cache._cache = Cache.from_settings(settings, types=types, user_keys=user_keys, prefetch=prefetch)
         return cache
 
     def __enter__(self) -> Self:
@@ -249,6 +264,18 @@ class SyncCache:
             *types, tag=tag, key=key, pattern=pattern, per=per
         )
         return lambda function: decorate(_plain(function))
+
+    def similar(
+        self,
+        function: Callable[P, Any],
+        by: str,
+        *,
+        threshold: float = 0.9,
+        most: int = 1000,
+        embed: Embed | None = None,
+    ) -> SyncNearest[P]:
+        """What offers the answers of *function* to calls whose argument *by* is nearly the same."""
+        return SyncNearest(self._cache.similar(function, by, threshold=threshold, most=most, embed=embed), self.run)
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """What *work* gives on the cache's own loop."""

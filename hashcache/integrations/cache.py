@@ -20,15 +20,19 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from hashcache.core.barrier import Selector
 from hashcache.integrations import functions, names, warming, writes
-from hashcache.integrations.answering import Answering, Asked
+from hashcache.integrations.answering import Answering
+from hashcache.integrations.asked import asked_of
 from hashcache.integrations.figures import Stats
 from hashcache.integrations.functions import Wishes
+from hashcache.integrations.guarding import UserKeys
 from hashcache.integrations.keys import Keys
 from hashcache.integrations.listening import Invalidated
 from hashcache.integrations.loads import FunctionLoad
-from hashcache.integrations.types import DEFAULT, TYPES, Duration, Type, check_tag
+from hashcache.integrations.offering import Nearest
+from hashcache.integrations.prefetching import Prefetch
+from hashcache.integrations.similar import Embed, Similar
+from hashcache.integrations.types import DEFAULT, Duration, Type
 from hashcache.integrations.values import Codec, Values
 from hashcache.integrations.warming import Warmed
 from hashcache.settings import Settings, load
@@ -43,13 +47,14 @@ class Cache:
     Answers kept in *store*: `redis://`, `rediss://`, `sqlite:///path`, `memory://`, `off`, or any other URL that
     HASHCACHE_STORE takes. *environment* keeps what shares a store apart; *secret* signs entries, *encrypt* also hides
     them; *near_bytes* bounds memory, *max_entry* what is kept of one answer; *types* are known by name beside
-    `hashcache.TYPES`, or instead of the one of the same name.
+    `hashcache.TYPES`, or instead of the one of the same name. *user_keys* gives the keys of a user, the newest first,
+    for types that encrypt (`on_secret`). *prefetch*: popular answers are computed anew before they expire.
 
     Raises (when made):
         SettingsError: the store, or another of these, is malformed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be said of a cache, by keyword
         self,
         store: str,
         *,
@@ -59,14 +64,24 @@ class Cache:
         near_bytes: int = 64_000_000,
         max_entry: int = 1_000_000,
         types: Iterable[Type] = (),
+        user_keys: UserKeys | None = None,
+        prefetch: Prefetch | None = None,
     ) -> None:
         variables = {"HASHCACHE_STORE": store, "HASHCACHE_ENV": environment, "HASHCACHE_SECRET": secret}
         variables |= {"HASHCACHE_NEAR_BYTES": str(near_bytes), "HASHCACHE_MAX_ENTRY": str(max_entry)}
         variables |= {"HASHCACHE_ENCRYPT": str(int(encrypt))}
-        self._prepare(load(variables), types)
+        #: What is below: for `hashcache.testing` and integrations, not for applications.
+        self.answering = Answering(load(variables), types, user_keys, prefetch)
 
     @classmethod
-    def from_settings(cls, settings: Settings | Mapping[str, str], *, types: Iterable[Type] = ()) -> Self:
+    def from_settings(
+        cls,
+        settings: Settings | Mapping[str, str],
+        *,
+        types: Iterable[Type] = (),
+        user_keys: UserKeys | None = None,
+        prefetch: Prefetch | None = None,
+    ) -> Self:
         """
         The cache that *settings* describe, or the environment variables that docs/settings.md lists.
 
@@ -74,12 +89,9 @@ class Cache:
             SettingsError: a variable is unknown or malformed.
         """
         cache = cls.__new__(cls)
-        cache._prepare(settings if isinstance(settings, Settings) else load(settings), types)  # noqa: SLF001 - its own
+        known = settings if isinstance(settings, Settings) else load(settings)
+        cache.answering = Answering(known, types, user_keys, prefetch)
         return cache
-
-    def _prepare(self, settings: Settings, types: Iterable[Type]) -> None:
-        #: What is below: for `hashcache.testing` and integrations, not for applications.
-        self.answering = Answering(settings, {**TYPES, **{one.name: one for one in types}})
 
     async def __aenter__(self) -> Self:
         """Open it on the running event loop. Never raises because the store is away."""
@@ -99,7 +111,7 @@ class Cache:
 
     async def get(self, key: str, *, user: str | None = None, codec: Codec | None = None) -> Any:
         """What is kept under *key*, for everybody or for *user*; None, when nothing is or the store is away."""
-        value, _ = await self.answering.look(names.key_of(key, user), Values(codec=codec))
+        value, _ = await self.answering.look(names.key_of(key, user), Values(codec=codec), user)
         return value
 
     async def set(
@@ -127,7 +139,7 @@ class Cache:
         async def given() -> Any:
             return value
 
-        asked = self._asked(key, type, ttl, tags, user, values)
+        asked = asked_of(key, self.answering.type_of(type).with_ttl(ttl), tags, user, values)
         return await self.answering.put(asked, FunctionLoad(given, values, asked.kind.negatives))
 
     async def get_or_load(
@@ -149,10 +161,9 @@ class Cache:
         Raises:
             Exception: what *load* raises. TimeoutError: the type's patience is over.
         """
-        asked = self._asked(key, type, ttl, tags, user, Values(codec=codec))
-        answer: T = await self.answering.answer(
-            asked, FunctionLoad(load, asked.values, asked.kind.negatives), refresh=refresh
-        )
+        asked = asked_of(key, self.answering.type_of(type).with_ttl(ttl), tags, user, Values(codec=codec))
+        run = FunctionLoad(load, asked.values, asked.kind.negatives)
+        answer: T = await self.answering.answer(asked, run, refresh=refresh)
         return answer
 
     async def delete(self, key: str, *, user: str | None = None) -> bool:
@@ -178,7 +189,7 @@ class Cache:
         within seconds when there are many). In a *pattern* `*` is the only wildcard; without one it means that key and
         those below it. 0 when the store is away: nothing was forgotten.
         """
-        deleted, _ = await self.answering.invalidate(self._selector(pattern, type, tag, user), reason)
+        deleted, _ = await self.answering.invalidate(names.meant(pattern, self._name(type), tag, user), reason)
         return deleted
 
     async def publish_invalidation(
@@ -191,7 +202,7 @@ class Cache:
         reason: str = "",
     ) -> int:
         """As `invalidate`; how many other processes listened."""
-        _, listeners = await self.answering.invalidate(self._selector(pattern, type, tag, user), reason)
+        _, listeners = await self.answering.invalidate(names.meant(pattern, self._name(type), tag, user), reason)
         return listeners
 
     async def clear(self, *, reason: str = "") -> int:
@@ -270,16 +281,20 @@ class Cache:
             self.answering, function, writes.Targets(function, kinds, tag=tag, key=key, pattern=pattern, per=per)
         )
 
-    def _asked(
-        self, key: str, kind: Type | str, ttl: Duration | None, tags: tuple[str, ...], user: str | None, values: Values
-    ) -> Asked:
-        known = self.answering.type_of(kind).with_ttl(ttl)
-        if known.scope == "user" and user is None:
-            raise TypeError(f"type {known.name!r} is kept for each user: say whose it is by user=")
-        return Asked(names.key_of(key, user), known, (*known.tags, *map(check_tag, tags)), values)
+    def similar(
+        self,
+        function: Callable[P, Any],
+        by: str,
+        *,
+        threshold: float = 0.9,
+        most: int = 1000,
+        embed: Embed | None = None,
+    ) -> Nearest[P]:
+        """
+        What offers the answers of a decorated *function* to calls whose argument *by* is nearly the same short text,
+        from *threshold* on: by their words, or by what *embed* makes of them. *most* texts are remembered.
+        """
+        return Nearest(self.answering, function, by, Similar(threshold, total=most, most=most, embed=embed))
 
-    def _selector(self, pattern: str | None, kind: Type | str | None, tag: str | None, user: str | None) -> Selector:
-        if pattern is None and kind is None and tag is None and user is None:
-            raise TypeError("say what is meant: a pattern, type=, tag= or user=; clear() forgets everything")
-        name = None if kind is None else self.answering.type_of(kind).name
-        return names.selector(pattern, kind=name, tag=tag, user=user)
+    def _name(self, kind: Type | str | None) -> str | None:
+        return None if kind is None else self.answering.type_of(kind).name

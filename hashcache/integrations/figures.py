@@ -22,7 +22,8 @@ class TypeStats:
     """
     One type. *misses* include *collapsed*: callers who joined a run under way. *stale* are among the hits. *refused*:
     runs of a type that keeps nothing. *keys*: entries in the store. *on_target*: whether *hit_rate* (in percent)
-    reaches *target_hit_rate*; None: none is set, or nothing was asked yet.
+    reaches *target_hit_rate*; None: none is set, or nothing was asked yet. *secrets*: how many were found in answers,
+    by rule.
     """
 
     hits: int
@@ -35,6 +36,7 @@ class TypeStats:
     keys: int | None
     target_hit_rate: float | None
     on_target: bool | None
+    secrets: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Stats:
     """
     *enabled*: a store is configured. *available*: it answers now. *status*: `connected`, `embedded`, `degraded` or
     `off`. *keys*: entries of the library in the store; *memory_used*, *memory_max*: bytes of the whole store. *errors*:
-    what the store did not do. *hit_rate*: hits of a hundred requests.
+    what the store did not do. *hit_rate*: hits of a hundred requests. *secrets*: how many were found, by rule.
     """
 
     enabled: bool
@@ -57,6 +59,7 @@ class Stats:
     total_requests: int
     hit_rate: float
     by_type: Mapping[str, TypeStats]
+    secrets: Mapping[str, int]
 
 
 class Tally:
@@ -64,6 +67,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
+        self._secrets: dict[str, Counter[str]] = {}
         self.errors = 0
 
     def answered(self, kind: str, outcome: Outcome) -> None:
@@ -88,6 +92,11 @@ class Tally:
         """A function of a type that keeps nothing ran."""
         self._of(kind)["refused"] += 1
 
+    def leaked(self, kind: str, found: Mapping[str, int]) -> None:
+        """An answer of the type *kind* held secrets, so many by which rule."""
+        self._of(kind)
+        self._secrets.setdefault(kind, Counter()).update(found)
+
     def stats(self, health: StoreHealth, types: Iterable[Type]) -> Stats:
         """The figures, with what the store tells and what *types* want."""
         targets = {one.name: one.target_hit_rate for one in types}
@@ -95,7 +104,10 @@ class Tally:
         names = sorted({*self._counts, *(keys or ())})
         by_type = {
             name: _of_type(
-                self._counts.get(name, Counter()), None if keys is None else keys.get(name, 0), targets.get(name)
+                self._counts.get(name, Counter()),
+                None if keys is None else keys.get(name, 0),
+                targets.get(name),
+                dict(self._secrets.get(name, {})),
             )
             for name in names
         }
@@ -113,13 +125,14 @@ class Tally:
             total_requests=hits + misses,
             hit_rate=_rate(hits, misses),
             by_type=by_type,
+            secrets=dict(sum(self._secrets.values(), Counter())),
         )
 
     def _of(self, kind: str) -> Counter[str]:
         return self._counts.setdefault(kind, Counter())
 
 
-def _of_type(counts: Counter[str], keys: int | None, target: float | None) -> TypeStats:
+def _of_type(counts: Counter[str], keys: int | None, target: float | None, secrets: Mapping[str, int]) -> TypeStats:
     hits, misses = counts["hits"], counts["misses"]
     rate = _rate(hits, misses)
     return TypeStats(
@@ -133,6 +146,7 @@ def _of_type(counts: Counter[str], keys: int | None, target: float | None) -> Ty
         keys=keys,
         target_hit_rate=target,
         on_target=None if target is None or not hits + misses else rate >= target,
+        secrets=secrets,
     )
 
 

@@ -5,8 +5,7 @@ Many who forget the same at once: one invalidation for all of them.
        B, C, D: forget X   -> one more, begun when A's is done, for all three
 
 Rule 1: nobody shares an invalidation that began before he asked: what was kept in between would stay.
-Rule 2: so there are two at most for one selector at a time, however many ask. Each one is kept in the barrier until
-        it is swept, and there is room for `core.barrier.MOST` of them: beyond, everything is forgotten.
+Rule 2: so there are two at most for one selector at a time, however many ask.
 """
 
 from __future__ import annotations

@@ -9,14 +9,15 @@ Rule 3: the decorated function has the signature and the types of the plain one.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 
 from hashcache.integrations import names
-from hashcache.integrations.answering import Answering, Asked
+from hashcache.integrations.answering import Answering
 from hashcache.integrations.arguments import digest_of_all
+from hashcache.integrations.asked import Asked
 from hashcache.integrations.calls import Calls, identity, runs_on, tag_of
 from hashcache.integrations.keys import Keys
 from hashcache.integrations.loads import FunctionLoad
@@ -62,6 +63,8 @@ class Question:
         # What a function of the user's own makes of a call may differ from one call to the next.
         self._fixed = not callable(wishes.per) and not callable(key)
         self._known: dict[Hashable, Asked] = {}
+        #: Who hears of each call that was answered, and with which arguments.
+        self.heard: list[Callable[[Asked, Mapping[str, Any]], Coroutine[Any, Any, None]]] = []
 
     @cached_property
     def values(self) -> Values:
@@ -100,7 +103,7 @@ class Question:
         arguments = self.calls.arguments(args, kwargs) if self._templated or self._key is None or self._tags else {}
         kind = self.wishes.kind
         tags = tuple(dict.fromkeys((*kind.tags, *(tag_of(fill(arguments)) for fill in self._tags))))
-        return Asked(names.key_of(self._name(arguments, args, kwargs), user), kind, tags, self.values)
+        return Asked(names.key_of(self._name(arguments, args, kwargs), user), kind, tags, self.values, user)
 
     def _name(self, arguments: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         if self._key is not None:
@@ -150,11 +153,35 @@ def load_of(question: Question, asked: Asked | None, run: Callable[[], Awaitable
     return FunctionLoad(run, values, question.wishes.kind.negatives, question.wishes.unless)
 
 
+def _answered(
+    answering: Answering,
+    question: Question,
+    asked: Asked | None,
+    load: FunctionLoad,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Coroutine[Any, Any, Any]:
+    """What becomes of one call of a decorated function."""
+    if asked is None:
+        return answering.refuse(question.wishes.kind, load)
+    if not question.heard:
+        return answering.answer(asked, load)
+
+    async def answer() -> Any:
+        given = await answering.answer(asked, load)
+        arguments = question.calls.arguments(args, kwargs)
+        for heard in question.heard:
+            await heard(asked, arguments)
+        return given
+
+    return answer()
+
+
 def _cached_async(answering: Answering, function: Callable[..., Any], question: Question) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
         asked = question.of(args, kwargs)
         load = load_of(question, asked, partial(function, *args, **kwargs))
-        return await (answering.answer(asked, load) if asked else answering.refuse(question.wishes.kind, load))
+        return await _answered(answering, question, asked, load, args, kwargs)
 
     return call
 
@@ -170,7 +197,6 @@ def _cached_plain(answering: Answering, function: Callable[..., Any], question: 
             )
         run = ThreadRun(partial(function, *args, **kwargs), opened.refreshes)
         load = load_of(question, asked, run.run)
-        answer = answering.answer(asked, load) if asked else answering.refuse(question.wishes.kind, load)
-        return run.ask(opened.loop, answer)
+        return run.ask(opened.loop, _answered(answering, question, asked, load, args, kwargs))
 
     return call

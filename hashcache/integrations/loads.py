@@ -39,7 +39,8 @@ class FunctionLoad:
     """
     An `engine.load.Load` that awaits *run* and keeps its value, written by *values*, unless *unless* says no.
 
-    *began*: whether it was started. It holds nothing, so it may be used again after `close`.
+    *began*: whether it was started; *payload*: what it gave; *secret*: whether that was not kept since it holds one. It
+    holds nothing else, so it may be used again after `close`.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class FunctionLoad:
     ) -> None:
         self.run = run
         self.began = False
+        self.payload: bytes | None = None
+        self.secret = False
         self._values = values
         self._negatives = negatives
         self._unless = unless
@@ -61,10 +64,15 @@ class FunctionLoad:
         try:
             value = await self.run()
             keep = self._unless is None or not self._unless(value)
-            return Loaded(self._values.encode(value), keep=keep)
+            self.payload = self._values.encode(value)
+            return Loaded(self.payload, keep=keep)
         except Exception as error:
             declared = next((one for one in self._negatives if isinstance(error, one)), None)
             raise Raised(error, class_name(declared) if declared else "") from error
+
+    def again(self) -> FunctionLoad:
+        """The same once more, for a run of its own."""
+        return FunctionLoad(self.run, self._values, self._negatives, self._unless)
 
     async def kept(self, how: Kept, *, duplicate: bool) -> None:
         """Nobody keeps books of functions."""

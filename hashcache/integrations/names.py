@@ -87,6 +87,18 @@ def selector(
     return Selector(pattern=_confined(pattern), kind=kind, tag=tag, tenant=tenant)
 
 
+def meant(pattern: str | None, kind: str | None, tag: str | None, user: str | None) -> Selector:
+    """
+    What is to be forgotten: all that fits everything that is said.
+
+    Raises:
+        TypeError: nothing is said. PatternError: malformed.
+    """
+    if pattern is None and kind is None and tag is None and user is None:
+        raise TypeError("say what is meant: a pattern, type=, tag= or user=; clear() forgets everything")
+    return selector(pattern, kind=kind, tag=tag, user=user)
+
+
 def pattern_of(selector: Selector) -> str | None:
     """The pattern of *selector* as users write it; None: nothing of ours is meant."""
     text = "*" if selector.pattern is None else selector.pattern

@@ -14,19 +14,22 @@ Rule 5: under one name lies the answer of whoever came first; where it varies (V
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hashcache.core.outcome import Outcome
 from hashcache.engine.load import LoadFailed
 from hashcache.integrations import names, responses
-from hashcache.integrations.answering import Answering, Asked
+from hashcache.integrations.answering import Answering
+from hashcache.integrations.asked import Asked
 from hashcache.integrations.loads import FunctionLoad
 from hashcache.integrations.responses import UNSHARED, VALUES, Headers, Stored
 from hashcache.integrations.types import Type
 from hashcache.integrations.values import NotRead
 from hashcache.integrations.visits import Visit
 
+#: What others are given of an answer with a secret in it.
+_NOT_SHARED = VALUES.encode(UNSHARED)
 #: A first answer, that of another visitor, his own; and one of them written by a version that is not this one.
 _TRIES = 3
 
@@ -138,6 +141,8 @@ class Shared:
             found = None
         if run.error is not None and found is None:
             raise run.error
+        if run.given is not None and load.secret:
+            run.given = replace(run.given, why="secret")
         if run.given is not None:
             return self._own(run.given, found)
         if found is not None:
@@ -168,14 +173,15 @@ class Shared:
         for _ in range(_TRIES):
             asked = self._asked(name)
             try:
+                guarded = self.answering.guarding.guarded(asked, load, instead=_NOT_SHARED)
                 outcome = await self.answering.here.engine.get_or_load(
-                    asked.key, asked.label, self.kind.policy, load, refresh=refresh
+                    asked.key, asked.label, self.kind.policy, guarded, refresh=refresh
                 )
             except LoadFailed:
                 self.answering.tally.missed(self.kind.name)
                 return None
             try:
-                stored: Stored = VALUES.decode(outcome.entry.payload)
+                stored = self._read(asked, outcome)
             except NotRead as error:
                 self.answering.failed("read", asked.key, error)
                 refresh = True
@@ -188,14 +194,20 @@ class Shared:
 
     async def _where(self, name: str) -> str:
         """Under which name this visitor's answer lies, as far as it is known which answers vary."""
-        found = (await self.answering.here.engine.look([self._asked(name).key])).outcome
+        asked = self._asked(name)
+        found = (await self.answering.here.engine.look([asked.key])).outcome
         if found is None:
             return name
         try:
-            stored: Stored = VALUES.decode(found.entry.payload)
+            stored = self._read(asked, found)
         except NotRead:
             return name
         return name if stored.fits(self.visit.headers) else self.visit.varied(name, stored)
 
+    def _read(self, asked: Asked, outcome: Outcome) -> Stored:
+        """The answer in *outcome*; raises NotRead: it is written otherwise, or for other keys."""
+        stored: Stored = VALUES.decode(self.answering.guarding.opened(asked.key, asked.user, outcome.entry.payload))
+        return stored
+
     def _asked(self, name: str) -> Asked:
-        return Asked(names.key_of(name, self.user), self.kind, self.tags, VALUES)
+        return Asked(names.key_of(name, self.user), self.kind, self.tags, VALUES, self.user)

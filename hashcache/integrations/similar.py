@@ -188,6 +188,15 @@ class Similar:
         self._index.move_to_end(scope)
         return Near(key, round(1 + apart, 12))
 
+    @property
+    def embeds(self) -> bool:
+        """Whether texts are compared by an embedding."""
+        return self._embed is not None
+
+    def knows(self, scope: Scope, key: str) -> bool:
+        """Whether the text that was answered under *key* is remembered."""
+        return key in self._index.get(scope, ())
+
     def forget(self, scope: Scope, key: str) -> None:
         """Offer *key* no more, since its answer is gone."""
         texts = self._index.get(scope)

@@ -4,6 +4,7 @@ Types: how answers of one sort live, as data.
 Rule 1: an answer without an end is never kept: every type has a TTL, of at least a millisecond.
 Rule 2: a type that is off, personal or in real time keeps nothing: its functions run each time, and it says why.
 Rule 3: whatever lets an answer live longer, or computes it earlier, is off unless it is asked for.
+Rule 4: answers are searched for secrets before they are kept, unless a type says that it has none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Literal
 
 from hashcache.core.content import Kind
 from hashcache.core.policy import Policy, Remembered
+from hashcache.integrations.guards.guard import MOST, Guard, OnSecret
 
 #: How long an answer or a failure lives: seconds or a `timedelta`.
 Duration = float | timedelta
@@ -65,6 +67,10 @@ class Type:
     exceptions are remembered, and how long: callers are raised the like without a run. *patience*: how long a caller
     waits for an answer that somebody computes; then TimeoutError.
 
+    *on_secret*: what becomes of an answer with a secret in it: `skip`, it is given and not kept; `redact`, it is kept
+    without the secret; `encrypt`, it is kept under a key of its user's own; None: answers are not searched. *entropy*:
+    from how many bits per character on a run of letters is a secret, whatever its shape; None: never.
+
     *personal*, *realtime*: data of a kind that must not be kept. Then nothing is, whatever else is said.
 
     Raises (when made):
@@ -85,6 +91,8 @@ class Type:
     personal: bool = False
     realtime: bool = False
     patience: Duration = 3600.0
+    on_secret: OnSecret | Literal["skip", "redact", "encrypt"] | None = OnSecret.SKIP
+    entropy: float | None = None
     #: The same for the engine.
     policy: Policy = field(init=False, repr=False, compare=False)
 
@@ -105,7 +113,14 @@ class Type:
         for error in self.negatives:
             if not (isinstance(error, type) and issubclass(error, Exception)):
                 raise TypeError(f"negatives maps classes of exceptions to durations; {error!r} is no such class")
+        if self.on_secret == OnSecret.ENCRYPT and self.scope != "user":
+            raise ValueError("on_secret='encrypt' is for answers that belong to a user: say scope='user'")
+        self.guard(MOST)  # raises for what is none
         object.__setattr__(self, "policy", self._policy())
+
+    def guard(self, most: int) -> Guard | None:
+        """What judges its answers, as far as they have *most* bytes; None: nothing does."""
+        return None if self.on_secret is None else Guard(OnSecret(self.on_secret), self.entropy, most)
 
     @property
     def refusal(self) -> str | None:

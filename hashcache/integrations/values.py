@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-_JSON, _PLAIN, _BYTES, _TEXT, _OWN = b"j", b"p", b"b", b"s", b"c"
+_JSON, _PLAIN, _BYTES, _TEXT = b"j", b"p", b"b", b"s"
+#: The form of what a codec of the user's own has written.
+OWN = b"c"
 _PLAINLY = msgspec.json.Decoder()
 
 
@@ -60,7 +62,7 @@ class Values:
             NotKept: it would not come back as it is.
         """
         if self._codec is not None:
-            return _OWN + self._encoded(self._codec, value)
+            return OWN + self._encoded(self._codec, value)
         if type(value) is bytes:
             return _BYTES + value
         if type(value) is str:
@@ -87,7 +89,7 @@ class Values:
             NotRead: it is none of this shape.
         """
         form, raw = payload[:1], payload[1:]
-        if (form == _OWN) is not (self._codec is not None):
+        if (form == OWN) is not (self._codec is not None):
             raise NotRead("another codec wrote it")
         try:
             if self._codec is not None:

@@ -173,7 +173,10 @@ class Store(Protocol):
         ...
 
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
-        """Raise the barrier: older entries that *selector* means are dead from now on. The new one is the last open."""
+        """
+        Raise the barrier: older entries that *selector* means are dead from now on. The last open is the new
+        invalidation, or one that means more, where there was no room for it (`Barrier.begun`).
+        """
         ...
 
     async def advance(self, provider: str, reason: str) -> Barrier:

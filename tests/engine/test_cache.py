@@ -111,6 +111,33 @@ async def test_a_refresh_buys_again_and_replaces(cache: Cache, shop: Shop, clock
     assert (await ask(cache, shop)).entry.payload == b'{"bought":2}'
 
 
+async def test_a_refresh_is_not_content_with_what_was_kept_a_moment_ago(
+    make_cache: Callable[[], Cache], shop: Shop
+) -> None:
+    """The clock stands still: what another process has kept in the same millisecond was bought before the question."""
+    one, two = make_cache(), make_cache()
+    await ask(one, shop)
+    refreshed = await ask(two, shop, refresh=True)
+    assert (refreshed.status, refreshed.cause, refreshed.entry.payload) == (Status.MISS, Cause.REFRESH, b'{"bought":2}')
+    assert (await ask(two, shop, refresh=True)).entry.payload == b'{"bought":3}'
+
+
+async def test_refreshes_of_two_processes_collapse_in_one_millisecond(
+    make_cache: Callable[[], Cache], shop: Shop
+) -> None:
+    """Who has seen a purchase under way is content with it, although it ended in the very millisecond of asking."""
+    one, two = make_cache(), make_cache()
+    shop.gate.clear()
+    first = asyncio.create_task(ask(one, shop, refresh=True))
+    await shop.entered.wait()
+    second = asyncio.create_task(ask(two, shop, refresh=True))
+    await until_waiting([second])
+    shop.gate.set()
+    outcomes = await asyncio.gather(first, second)
+    assert [outcome.status for outcome in outcomes] == [Status.MISS, Status.MISS]
+    assert shop.paid == 1
+
+
 async def test_a_refresh_joins_a_purchase_under_way(cache: Cache, shop: Shop, clock: HandClock) -> None:
     """Parallel refreshes collapse, and join a miss that is being bought: one purchase."""
     shop.gate.clear()

@@ -351,3 +351,53 @@ async def test_a_clear_that_outlasts_its_process_is_told_as_not_done(cache: Cach
     await until_waiting([clearing])
     await invalidations.close()
     assert (await clearing).done is False
+
+
+async def test_a_sweep_whose_place_was_taken_ends(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """
+    A wider clear removes what is left: who waits for the first is told that it goes on, and who asks how far that is
+    hears of the wider one.
+    """
+    for number in range(25):  # more than a step of a sweep
+        await ask(cache, shop, number)
+    go_on, entered = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        entered.set()
+        await go_on.wait()
+
+    store.before["scan"] = hold
+    invalidations = Invalidations(cache)
+    first = asyncio.create_task(invalidations.invalidate(Selector(kind="image"), reason="", within=timedelta(hours=1)))
+    await entered.wait()
+    over = asyncio.Event()
+
+    async def hold_longer() -> None:
+        await over.wait()
+
+    store.before["scan"] = hold_longer
+    second = asyncio.create_task(invalidations.invalidate(ALL, reason="", within=timedelta(hours=1)))
+    await until(lambda: cache.view.barrier.sequence == 2)
+    go_on.set()
+    left = await first
+    over.set()
+    assert (left.sequence, left.done) == (1, False)
+    assert await second == Cleared(2, 25 - left.deleted, done=True)
+    found = await invalidations.find(1)
+    assert found is not None
+    assert (found.sequence, found.swept) == (2, True)
+
+
+async def test_what_was_merged_is_swept_with_the_newest(cache: Cache, shop: Shop, store: CutOff) -> None:
+    """Room had to be made: nothing that is open stays unswept."""
+    await ask(cache, shop)
+    for number in range(MOST):
+        await store.forbid(Selector(kind="image", tag=f"t{number}"), "of a process that has ended")
+    invalidations = Invalidations(cache)
+    await invalidations.invalidate(Selector(kind="video"), reason="")
+    await invalidations.settled()
+    barrier = await store.barrier()
+    assert [(one.selector, one.swept, one.deleted) for one in barrier.open] == [
+        (Selector(kind="image"), True, 1),
+        (Selector(kind="video"), True, 0),
+    ]

@@ -137,7 +137,7 @@ async def test_what_the_service_has_paid_for_stays(cache: Cache, bench: Bench, s
 
 async def test_many_who_forget_the_same_share_an_invalidation(cache: Cache, bench: Bench) -> None:
     """
-    Two hundred at once open two barriers, not two hundred, which would forget everything; who asks later shares none
+    Two hundred at once are two invalidations, not two hundred; who asks later shares none
     that began before, and who leaves takes nobody along.
     """
     store = cache.answering.opened.store

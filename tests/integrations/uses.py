@@ -34,7 +34,9 @@ from hashcache import (
     Keys,
     NoCanonicalForm,
     NotKept,
+    Offer,
     PatternError,
+    Prefetch,
     Problem,
     RememberedFailure,
     ServiceError,
@@ -218,6 +220,14 @@ async def use() -> None:
         assert_type(stats, Stats)
         assert_type(stats.by_type["people"], TypeStats)
         assert_type(stats.hit_rate, float)
+        assert_type(stats.secrets["jwt"], int)
+        nearest = cache.similar(agents, "org", threshold=0.95)
+        offer = await nearest("acme", {"page": 1})
+        assert_type(offer, Offer | None)
+        await nearest(7)  # wrong
+        Cache("off", prefetch=Prefetch(calls_per_minute=10, popular=5), user_keys=lambda user: [user.encode()])
+        Type("b", scope="user", on_secret="encrypt", entropy=4.5)
+        Type("b", on_secret="burn")  # wrong
         end = cache.on_invalidate(heard)
         end()
         await person("7")  # wrong
@@ -259,6 +269,7 @@ def use_blocking() -> None:
         assert_type(blocking.clear(), int)
         assert_type(blocking.is_enabled, bool)
         assert_type(blocking.on_invalidate(heard), Callable[[], None])
+        assert_type(blocking.similar(slow, "number")(1), Offer | None)
         assert_type(blocking.stats(), Stats)
         assert_type(blocking.warm([partial(slow, 1)]), Warmed)
         blocking.forget(slow, "1")  # wrong
