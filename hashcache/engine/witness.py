@@ -38,7 +38,7 @@ class Witness:
         """What lies under *keys*, and the barrier to judge it by."""
         known = self._view.barrier
         reading = await self._store.read(keys)
-        return replace(reading, barrier=await self._upheld(known, reading.barrier))
+        return Reading(reading.slots, await self._upheld(known, reading.barrier))
 
     async def claim(self, key: Key, token: str, lease: timedelta) -> Bid:
         """What came of asking for a claim on *key*, and the barrier to judge it by."""

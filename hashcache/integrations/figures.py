@@ -116,7 +116,10 @@ class Tally:
         )
 
     def _of(self, kind: str) -> Counter[str]:
-        return self._counts.setdefault(kind, Counter())
+        counts = self._counts.get(kind)
+        if counts is None:
+            counts = self._counts[kind] = Counter()
+        return counts
 
 
 def _of_type(counts: Counter[str], keys: int | None, target: float | None) -> TypeStats:

@@ -9,9 +9,8 @@ Rule: a timer that fires late tells that the event loop was busy: what came mean
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import TracebackType
 
 #: A timer of an idle loop is late by a millisecond or two.
 BUSY = timedelta(milliseconds=5)
@@ -19,19 +18,26 @@ BUSY = timedelta(milliseconds=5)
 GRACE = timedelta(milliseconds=50)
 
 
-@asynccontextmanager
-async def deadline(within: timedelta) -> AsyncIterator[None]:
+class deadline:  # noqa: N801 - a word for `async with`, as asyncio.timeout is
     """Raises TimeoutError when the body takes longer than *within*, or a moment more while this loop is busy."""
-    loop = asyncio.get_running_loop()
-    due = loop.time() + within.total_seconds()
 
-    def over() -> None:
+    __slots__ = ("_due", "_limit", "_timer", "_within")
+
+    def __init__(self, within: timedelta) -> None:
+        self._within = within.total_seconds()
+
+    async def __aenter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + self._within
+        self._limit = await asyncio.timeout(None).__aenter__()
+        self._timer = loop.call_at(self._due, self._over, loop)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        await self._limit.__aexit__(kind, error, trace)
+
+    def _over(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        limit.reschedule(now + GRACE.total_seconds() if now - due >= BUSY.total_seconds() else now)
-
-    async with asyncio.timeout(None) as limit:
-        timer = loop.call_at(due, over)
-        try:
-            yield
-        finally:
-            timer.cancel()
+        self._limit.reschedule(now + GRACE.total_seconds() if now - self._due >= BUSY.total_seconds() else now)
