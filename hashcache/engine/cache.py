@@ -112,7 +112,11 @@ class Cache:
         if not self.channel.alive:
             return None
         began = monotonic()
-        return next((near for key in keys if (near := self._near(key, began)) is not None), None)
+        for key in keys:
+            near = self._near(key, began)
+            if near is not None:
+                return near
+        return None
 
     async def look(self, keys: Sequence[Key]) -> Found:
         """What is known under *keys*, best first, without buying anything: one command to the store at most."""
@@ -187,12 +191,14 @@ class Cache:
         refresh: bool = False,
         keep: bool = True,
         looked: Cause | None = None,
+        away: bool = False,
     ) -> Outcome:
         """
         The answer of *key*, bought with *load* if need be.
 
         *refresh*: only an answer of a purchase that ends from now on will do. *keep* False: what is bought for this
         caller alone is not kept. *looked*: `look` has just found none, for this cause, and need not be repeated.
+        *away*: it has just found the store away, which is not asked again.
 
         Raises:
             LoadFailed: there is no answer. Stopping: it would have to be bought, and this process ends.
@@ -221,7 +227,7 @@ class Cache:
                     flight = Flight(key, label, keep=keep)
                     unused = False
                     refreshing = self.flights.refreshing(key)
-                    ask = Ask(flight, policy, load, not_before, began, refresh=refreshing, looked=looked)
+                    ask = Ask(flight, policy, load, not_before, began, refresh=refreshing, looked=looked, away=away)
                     self.flights.start(flight, partial(self._fly, ask))
                 else:
                     flight.keep = flight.keep or keep

@@ -39,7 +39,8 @@ class Ask:
     """
     What one flight is to find: an answer bought not before *not_before*, searched since *began* (monotonic).
     *background*: nobody waits for it, so a stale answer will not do. *refresh*: the one of the same key that was under
-    way in this process. *looked*: who asks has just found nothing in the store, for this cause.
+    way in this process. *looked*: who asks has just found nothing in the store, for this cause; *away*: or the store
+    away.
     """
 
     flight: Flight
@@ -50,6 +51,7 @@ class Ask:
     background: bool = False
     refresh: Flight | None = None
     looked: Cause | None = None
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class Search:
     async def _look(self, ask: Ask) -> Outcome | _Grant:
         """The answer that is there, or the right to buy it."""
         try:
-            return await self._from_store(ask)
+            if not ask.away:
+                return await self._from_store(ask)
         except StoreUnavailable as away:
             self._view.lost(away)
             if ask.background:

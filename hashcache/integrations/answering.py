@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from hashcache import wiring
 from hashcache.core.barrier import Selector
@@ -26,6 +26,7 @@ from hashcache.engine.invalidation import SOON
 from hashcache.engine.load import LoadFailed
 from hashcache.integrations import names
 from hashcache.integrations.figures import Stats, Tally
+from hashcache.integrations.hits import UNKNOWN
 from hashcache.integrations.listening import Invalidated
 from hashcache.integrations.loads import FunctionLoad, error_of
 from hashcache.integrations.opened import Opened
@@ -35,6 +36,8 @@ from hashcache.settings import Settings
 
 #: How often a value is offered while others keep computing the same.
 _TRIES = 5
+#: What is no value.
+NOTHING: Final = object()
 #: Every process keeps the reasons of open invalidations; they are for people.
 _LONGEST_REASON = 200
 
@@ -141,6 +144,20 @@ class Answering:
         if known is None:
             raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")
         return known
+
+    def near(self, asked: Asked) -> Any:
+        """The value of *asked*, where near memory knows it and a hit is just given; else NOTHING, and not counted."""
+        if not asked.kind.plain or self.refreshing:
+            return NOTHING
+        outcome = self.here.hits.near(asked.key)
+        if outcome is None:
+            return NOTHING
+        try:
+            value = asked.values.decode(outcome.entry.payload)
+        except NotRead:  # `answer` finds it again, says so, and replaces it
+            return NOTHING
+        self.count(asked, outcome)
+        return value
 
     async def answer(self, asked: Asked, load: FunctionLoad, *, refresh: bool = False) -> Any:
         """
@@ -257,11 +274,20 @@ class Answering:
 
     async def _outcome(self, asked: Asked, load: FunctionLoad, *, refresh: bool) -> Outcome:
         """The engine's answer, counted; raises the function's own error."""
-        policy = asked.kind.policy
+        kind, opened = asked.kind, self.here
+        found = await opened.hits.look(asked.key) if kind.plain and not refresh else UNKNOWN
         try:
-            outcome = await self.here.engine.get_or_load(asked.key, asked.label, policy, load, refresh=refresh)
+            outcome = found.outcome or await opened.engine.get_or_load(
+                asked.key,
+                asked.label,
+                kind.policy,
+                load,
+                refresh=refresh,
+                looked=found.causes.get(asked.key),
+                away=found.away,
+            )
         except LoadFailed as failed:
-            error = error_of(failed, asked.kind.negatives)
+            error = error_of(failed, kind.negatives)
         else:
             self.count(asked, outcome)
             return outcome

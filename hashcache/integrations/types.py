@@ -87,6 +87,8 @@ class Type:
     patience: Duration = 3600.0
     #: The same for the engine.
     policy: Policy = field(init=False, repr=False, compare=False)
+    #: Whether a hit is just given: nothing of it is refused, refreshed, served stale, or remembered of failures.
+    plain: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -106,6 +108,8 @@ class Type:
             if not (isinstance(error, type) and issubclass(error, Exception)):
                 raise TypeError(f"negatives maps classes of exceptions to durations; {error!r} is no such class")
         object.__setattr__(self, "policy", self._policy())
+        more = self.refusal or self.refresh or self.stale or self.stale_if_error or self.negatives
+        object.__setattr__(self, "plain", not more)
 
     @property
     def refusal(self) -> str | None:
