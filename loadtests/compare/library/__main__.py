@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=2.0, help="for how long each time [2]")
     parser.add_argument("--quick", action="store_true", help="two rounds of a moment: shows that it works")
     parser.add_argument("--output", type=Path, help="the file to write [bench-results/<date>-<commit>-library.md]")
-    parser.add_argument("--publish", action="store_true", help="also replace the library's results in docs/benchmarks.md")
+    parser.add_argument(
+        "--publish", action="store_true", help="also replace the library's results in docs/benchmarks.md"
+    )
     return parser
 
 

@@ -64,7 +64,12 @@ async def aiocache(report: Report, url: str, place: str) -> AsyncIterator[Report
     from aiocache.serializers import JsonSerializer  # noqa: PLC0415 - as above
 
     where = urlsplit(url)
-    redis: dict[str, Any] = {"cache": Cache.REDIS, "endpoint": where.hostname, "port": where.port, "serializer": JsonSerializer()}
+    redis: dict[str, Any] = {
+        "cache": Cache.REDIS,
+        "endpoint": where.hostname,
+        "port": where.port,
+        "serializer": JsonSerializer(),
+    }
     decorate = cached_stampede if place == ONCE else cached
     kept: Any = decorate(ttl=LIFE, namespace=f"{place}:", **({} if place == NEAR else redis))(report)
     yield kept

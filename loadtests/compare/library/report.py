@@ -25,7 +25,10 @@ def render(results: Results, facts: Sequence[tuple[str, str]]) -> str:
         table(("place", "callers", "library", "hits/s", "spread", "us a hit"), _rates(results)),
         "### Ratios of hits\n\nhashcache against the faster other one, taken round by round: by the clock, and by the "
         "processor's time, which others on the machine change less.",
-        table(("place", "callers", "against", "floor", "by the clock", "spread", "by processor time", "stands"), rows(results)),
+        table(
+            ("place", "callers", "against", "floor", "by the clock", "spread", "by processor time", "stands"),
+            rows(results),
+        ),
         f"### Stampede\n\n{PROCESSES} processes with {CALLERS} callers each, a function of 200 ms: how often it ran in a "
         "round, and when the last caller was answered.",
         table(("library", "rounds", "runs", "most in a round", "seconds", "longest"), _stampede(results)),
@@ -60,7 +63,16 @@ def _row(results: Results, place: str, way: str) -> list[str]:
     missing = 100 * (1 - clock.median / FLOORS[place])
     stands = f"**short** by {shown(missing)} %" if missing > 0 else "held"
     spread = f"{shown(clock.least)} to {shown(clock.greatest)}"
-    return [place, way, faster, f"{FLOORS[place]:g} x", f"{shown(clock.median)} x", spread, f"{shown(spent.median)} x", stands]
+    return [
+        place,
+        way,
+        faster,
+        f"{FLOORS[place]:g} x",
+        f"{shown(clock.median)} x",
+        spread,
+        f"{shown(spent.median)} x",
+        stands,
+    ]
 
 
 def _stampede(results: Results) -> list[list[str]]:
