@@ -21,7 +21,7 @@ from hashcache.core.barrier import Selector
 from hashcache.core.entry import Label
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.key import Key
-from hashcache.core.outcome import Outcome
+from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.engine.invalidation import SOON
 from hashcache.engine.load import LoadFailed
 from hashcache.integrations import names
@@ -30,7 +30,7 @@ from hashcache.integrations.hits import UNKNOWN
 from hashcache.integrations.listening import Invalidated
 from hashcache.integrations.loads import FunctionLoad, error_of
 from hashcache.integrations.opened import Opened
-from hashcache.integrations.types import Type
+from hashcache.integrations.types import Type, find
 from hashcache.integrations.values import NotRead, Values
 from hashcache.settings import Settings
 
@@ -126,37 +126,27 @@ class Answering:
             self._opened = None
 
     def type_of(self, kind: Type | str) -> Type:
-        """
-        The type called *kind*, or *kind* itself.
-
-        Raises:
-            ValueError: no type is called so. TypeError: it is something else, such as a function that is decorated
-                without parentheses.
-        """
-        if isinstance(kind, Type):
-            self.types.setdefault(kind.name, kind)
-            return kind
-        if not isinstance(kind, str):
-            raise TypeError(
-                f"a type is a hashcache.Type or its name, not {kind!r}; decorators have parentheses: @cached()"
-            )
-        known = self.types.get(kind)
-        if known is None:
-            raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")
-        return known
+        """The type called *kind*, or *kind* itself; ValueError and TypeError as of `types.find`."""
+        return find(kind, self.types)
 
     def near(self, asked: Asked) -> Any:
         """The value of *asked*, where near memory knows it and a hit is just given; else NOTHING, and not counted."""
         if not asked.kind.plain or self.refreshing:
             return NOTHING
-        outcome = self.here.hits.near(asked.key)
-        if outcome is None:
+        engine = self.here.engine
+        entry = engine.at_hand(asked.key)
+        if entry is None:
             return NOTHING
         try:
-            value = asked.values.decode(outcome.entry.payload)
+            value = asked.values.decode(entry.payload)
         except NotRead:  # `answer` finds it again, says so, and replaces it
             return NOTHING
-        self.count(asked, outcome)
+        away = engine.view.store_away
+        if self.witness is None and not log.isEnabledFor(logging.DEBUG):
+            self.tally.hit(asked.kind.name)
+            self.tally.errors += away
+        else:
+            self.count(asked, Outcome(entry, Status.HIT, Level.NEAR, engine.store.now(), store_away=away))
         return value
 
     async def answer(self, asked: Asked, load: FunctionLoad, *, refresh: bool = False) -> Any:

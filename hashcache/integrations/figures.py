@@ -66,6 +66,10 @@ class Tally:
         self._counts: dict[str, Counter[str]] = {}
         self.errors = 0
 
+    def hit(self, kind: str) -> None:
+        """A question of the type *kind* was answered by what is kept."""
+        self._of(kind)["hits"] += 1
+
     def answered(self, kind: str, outcome: Outcome) -> None:
         """A question of the type *kind* was answered."""
         counts = self._of(kind)

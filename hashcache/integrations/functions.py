@@ -119,10 +119,11 @@ def _written_as(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable | 
     kinds = tuple(map(type, values))
     if not _SCALARS.issuperset(kinds):
         return None
-    for value, kind in zip(values, kinds, strict=True):
-        if kind in _SIZED and len(value) > _LONGEST:
-            return None
-    return len(args), values, tuple(kwargs), kinds
+    if not _SIZED.isdisjoint(kinds):
+        for value, kind in zip(values, kinds, strict=True):
+            if kind in _SIZED and len(value) > _LONGEST:
+                return None
+    return (values, kinds, tuple(kwargs)) if kwargs else (values, kinds)
 
 
 def question_of(function: Callable[..., Any]) -> Question:

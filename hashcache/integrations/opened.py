@@ -65,6 +65,7 @@ class Opened:
         self.engine.stop()
         if self.orders:
             await asyncio.wait(set(self.orders), timeout=grace.total_seconds())
+        await self.hits.close()
         late = await self.engine.close(grace)
         if late:
             log.warning("cache.error operation=close cancelled=%d", late)

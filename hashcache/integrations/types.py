@@ -140,6 +140,25 @@ class Type:
         return self if ttl is None else replace(self, ttl=ttl)
 
 
+def find(kind: Type | str, types: dict[str, Type]) -> Type:
+    """
+    The type called *kind* among *types*, or *kind* itself, which is put there unless another is called so.
+
+    Raises:
+        ValueError: no type is called so. TypeError: it is neither, such as a function that is decorated without
+            parentheses.
+    """
+    if isinstance(kind, Type):
+        types.setdefault(kind.name, kind)
+        return kind
+    if not isinstance(kind, str):
+        raise TypeError(f"a type is a hashcache.Type or its name, not {kind!r}; decorators have parentheses: @cached()")
+    known = types.get(kind)
+    if known is None:
+        raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(types))}")
+    return known
+
+
 def class_name(error: type[BaseException]) -> str:
     """By which name a failure of this class is remembered."""
     return f"{error.__module__}.{error.__qualname__}"

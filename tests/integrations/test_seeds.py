@@ -1,10 +1,7 @@
 """
 What the systems that this library replaces tested of themselves, against the library, on a real server.
 
-Claims of theirs that other tests prove: types that keep nothing, and `off` (`test_cache.py`); X-Force-Refresh and on and
-off per request (`test_routes.py`); TTL by type (`test_cache.py`, with a clock of its own); one run of 4 processes with
-25 callers (`test_once.py`); errors that are kept only where the type says so, and callers who leave
-(`test_functions.py`). docs/library.md lists them all.
+Other tests prove the rest of their claims: docs/library.md names the test of each.
 """
 
 from __future__ import annotations
@@ -167,6 +164,43 @@ async def test_a_herd_costs_the_store_two_reads(valkey: Valkey) -> None:
             given = await asyncio.gather(*(cache.get_or_load("a", _never) for _ in range(100)))
             assert given == [{"x": 1}] * 100
             assert client.info("commandstats")["cmdstat_mget"]["calls"] == 2
+        assert not cache.answering.opened.hits._looking
+
+
+async def test_hits_of_one_moment_share_reads(valkey: Valkey) -> None:
+    """
+    Thirty-three callers of different calls, near memory off: the first reads by himself, the others sixteen at a time.
+    One who leaves takes nobody along; what was missing among them is computed.
+    """
+    async with Cache(valkey.url, near_bytes=0) as cache:
+
+        @cache.cached(key="square:{number}")
+        async def square(number: int) -> int:
+            return number * number
+
+        assert [await square(number) for number in range(32)] == [number * number for number in range(32)]
+        with valkey.client() as client:
+            client.config_resetstat()
+            callers = [asyncio.create_task(square(number)) for number in range(33)]
+            await until_waiting(callers)
+            callers[5].cancel()
+            given = await asyncio.gather(*callers, return_exceptions=True)
+            assert isinstance(given.pop(5), asyncio.CancelledError)
+            assert given == [number * number for number in range(33) if number != 5]
+            assert client.info("commandstats")["cmdstat_mget"]["calls"] == 3
+        assert [await square(number) for number in (5, 32)] == [25, 1024]
+
+
+async def test_hits_of_one_moment_survive_a_server_that_is_gone(valkey: Valkey, work: Work) -> None:
+    """The functions of all of them run; nothing is raised."""
+    async with Cache(valkey.url, near_bytes=0) as cache:
+
+        @cache.cached()
+        async def number(one: int) -> int:
+            return await work()
+
+        valkey.kill()
+        assert sorted(await asyncio.gather(*map(number, range(20)))) == list(range(1, 21))
 
 
 async def test_who_looks_and_leaves_takes_nobody_along(valkey: Valkey, work: Work) -> None:
@@ -190,11 +224,10 @@ async def test_a_frozen_server_is_waited_for_once(valkey: Valkey, work: Work) ->
     async with Cache(valkey.url, near_bytes=0) as cache:
         await cache.set("a", "kept")
         valkey.freeze()
-        before = cache.answering.opened.store._server.commands
+        asked = len(cache.answering.opened.store._server.took)
         assert await cache.get_or_load("b", work) == 1
-        asked = cache.answering.opened.store._server.commands - before
+        assert len(cache.answering.opened.store._server.took) == asked + 1
         valkey.thaw()
-        assert asked == 1
 
 
 async def _never() -> Any:

@@ -16,21 +16,32 @@ FLOORS = {NEAR: 1.0, STORE: 0.9}
 OTHERS = [name for name in CONTENDERS if name != OURS]
 
 
+_HITS = """### Hits a second
+
+Median, and from least to greatest of all rounds; and microseconds of the processor that a hit took."""
+_RATIOS = """### Ratios of hits
+
+hashcache against the faster other one, taken round by round: by the clock, and by the processor's time, which others on
+the machine change less."""
+_STAMPEDE = f"""### Stampede
+
+{PROCESSES} processes with {CALLERS} callers each, a function of 200 ms: how often it ran, and how many seconds it took
+until the last caller was answered."""
+
+
 def render(results: Results, facts: Sequence[tuple[str, str]]) -> str:
     """All of *results*, after the *facts* of machine and commit."""
     parts = [
         table(("what", "value"), [list(fact) for fact in facts]),
-        "### Hits a second\n\nMedian, and from least to greatest of all rounds; and microseconds of the processor that a "
-        "hit took.",
+        _HITS,
         table(("place", "callers", "library", "hits/s", "spread", "us a hit"), _rates(results)),
-        "### Ratios of hits\n\nhashcache against the faster other one, taken round by round: by the clock, and by the "
-        "processor's time, which others on the machine change less.",
+        *(f"> {name} ran the function {times} times instead: Redis was late." for name, times in _late(results)),
+        _RATIOS,
         table(
             ("place", "callers", "against", "floor", "by the clock", "spread", "by processor time", "stands"),
             rows(results),
         ),
-        f"### Stampede\n\n{PROCESSES} processes with {CALLERS} callers each, a function of 200 ms: how often it ran in a "
-        "round, and when the last caller was answered.",
+        _STAMPEDE,
         table(("library", "rounds", "runs", "most in a round", "seconds", "longest"), _stampede(results)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -46,6 +57,10 @@ def _rates(results: Results) -> list[list[str]]:
                 spread = f"{shown(rate.least)} to {shown(rate.greatest)}"
                 found.append([place, way, name, shown(rate.median), spread, shown(median(costs) * 1e6)])
     return found
+
+
+def _late(results: Results) -> list[tuple[str, int]]:
+    return [(name, times) for name, times in results.waited.items() if times]
 
 
 def rows(results: Results) -> list[list[str]]:

@@ -45,13 +45,15 @@ class Plan:
 class Results:
     """
     Round by round: hits a second (*rates*) and seconds of the processor a hit (*costs*) by contender, place and way;
-    *runs* of the function and *seconds* of the slowest process by contender, of each stampede.
+    *runs* of the function and *seconds* of the slowest process by contender, of each stampede. *waited*: how often a
+    contender ran the function instead of giving a hit, because Redis did not answer in time.
     """
 
     rates: dict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     costs: dict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     runs: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    waited: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 class Worker:
@@ -129,6 +131,7 @@ def _hits(worker: Worker, place: str, way: str, seconds: float, results: Results
     told = json.loads(worker.heard())
     results.rates[worker.name, place, way].append(told["rate"])
     results.costs[worker.name, place, way].append(told["cost"])
+    results.waited[worker.name] += told["runs"]
 
 
 def _stampede(workers: Sequence[Worker], number: int, results: Results) -> None:

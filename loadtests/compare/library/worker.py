@@ -3,12 +3,13 @@ A process with one contender, told by its standard input what to do, one line at
 
     python -m loadtests.compare.library.worker hashcache near redis://127.0.0.1:6379
 
-    sequential 3          hits one after the other, for 3 seconds     {"rate": ..., "cost": ...}
-    concurrent 3          the same by 16 callers                      {"rate": ..., "cost": ...}
+    sequential 3          hits one after the other, for 3 seconds     {"rate": ..., "cost": ..., "runs": ...}
+    concurrent 3          the same by 16 callers                      {"rate": ..., "cost": ..., "runs": ...}
     stampede 25 7         25 callers of report 7 at once              {"runs": ..., "seconds": ...}
 
-Rule 1: `ready` is said once all answers are there and were checked; a wrong answer, or a run of the function while hits
-        are measured, ends the process with what was wrong.
+Rule 1: `ready` is said once all answers are there and were checked. It ends, and says why, when an answer is wrong, or
+        the function runs for more than one in a hundred hits. (On a machine that lets Redis wait for hundreds of
+        milliseconds a library gives up waiting and runs it: that is told.)
 Rule 2: callers at the same time ask for different reports: nobody is given what another one fetched.
 """
 
@@ -91,9 +92,10 @@ async def obey(report: Report, source: Source, words: Sequence[str]) -> dict[str
     before, began, spent = source.ran, perf_counter(), process_time()
     hits = await way(report, float(words[1]))
     took, cost = perf_counter() - began, process_time() - spent
-    if source.ran != before:
-        raise SystemExit(f"{source.ran - before} of {hits} were no hits")
-    return {"rate": hits / took, "cost": cost / hits}
+    runs = source.ran - before
+    if runs > max(1, hits / 100):
+        raise SystemExit(f"{runs} of {hits} were no hits")
+    return {"rate": hits / took, "cost": cost / hits, "runs": runs}
 
 
 async def main(name: str, place: str, url: str) -> None:
