@@ -3,12 +3,12 @@ The short way of a hit in the store: a read by whoever asks, without a flight of
 
     A: look ......... hit, or missing -> flight
        A', A'': the same key meanwhile -> flight, shared, which reads once for both
-    B, C, D: other keys in the same turn of the loop as A -> one read for the three
+    B, C, D: other keys meanwhile, in one turn of the loop -> one read for the three
 
 Rule 1: it is for types of which a hit sets nothing going (`Type.plain`); all others ask the engine at once.
 Rule 2: of those who ask for one key at the same moment only the first looks: a herd costs the store two reads.
-Rule 3: the first one in a turn of the loop waits for nobody. Those who follow in that turn share reads of MOST keys: a
-        busy process asks its store, and pays for, a fraction of the commands, and nobody waits longer for it.
+Rule 3: who looks alone reads by himself, at once. Those who come in one turn of the loop while he does share reads of
+        MOST keys: a busy process asks its store, and pays for, a fraction of the commands, and nobody waits longer.
 Rule 4: nobody's look ends because another caller left.
 """
 
@@ -36,7 +36,7 @@ class Hits:
         self._engine = engine
         self._loop = asyncio.get_running_loop()
         self._looking: set[Key] = set()
-        self._in_turn = False
+        self._alone = True
         self._waiting: list[_Waiting] = []
         self._reads: set[asyncio.Task[None]] = set()
 
@@ -46,13 +46,7 @@ class Hits:
             return UNKNOWN
         self._looking.add(key)
         try:
-            if self._in_turn:
-                found: asyncio.Future[Found] = self._loop.create_future()
-                self._waiting.append((key, found))
-                return await found
-            self._in_turn = True
-            self._loop.call_soon(self._turn_ends)
-            return await self._engine.look((key,))
+            return await (self._by_himself(key) if self._alone else self._with_others(key))
         finally:
             self._looking.discard(key)
 
@@ -60,8 +54,21 @@ class Hits:
         """Wait for what is being read: as long as the store's deadline at most."""
         await asyncio.gather(*self._reads, return_exceptions=True)
 
+    async def _by_himself(self, key: Key) -> Found:
+        self._alone = False
+        try:
+            return await self._engine.look((key,))
+        finally:
+            self._alone = True
+
+    async def _with_others(self, key: Key) -> Found:
+        if not self._waiting:
+            self._loop.call_soon(self._turn_ends)
+        found: asyncio.Future[Found] = self._loop.create_future()
+        self._waiting.append((key, found))
+        return await found
+
     def _turn_ends(self) -> None:
-        self._in_turn = False
         waiting, self._waiting = self._waiting, []
         for at in range(0, len(waiting), MOST):
             read = self._loop.create_task(self._read(waiting[at : at + MOST]))

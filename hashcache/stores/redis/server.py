@@ -180,7 +180,9 @@ class Server:
     async def _converse(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
         self.commands += len(commands)
         try:
-            await connection.send_packed_command(connection.pack_commands(commands))
+            one = len(commands) == 1
+            packed = connection.pack_command(*commands[0]) if one else connection.pack_commands(commands)
+            await connection.send_packed_command(packed)
         except RuntimeError as error:  # uvloop's word for writing to a connection that was reset
             raise ConnectionResetError(str(error)) from error
         return [await _reply(connection) for _ in commands]
