@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m loadtests.compare.library",
         description="hashcache's library side by side with cashews and aiocache, on this machine.",
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured [5]")
-    parser.add_argument("--seconds", type=float, default=2.0, help="for how long each time [2]")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each is measured [15]")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for how long each time [0.5]")
     parser.add_argument("--quick", action="store_true", help="two rounds of a moment: shows that it works")
     parser.add_argument("--output", type=Path, help="the file to write [bench-results/<date>-<commit>-library.md]")
     parser.add_argument(

@@ -2,7 +2,8 @@
 The course of the library's comparison.
 
 Rule 1: each contender has a process of its own for each place, on the server's core; Redis is on the other one. In each
-        round every one is measured once in each way, in turn; those that wait use nothing.
+        round every one is measured once in each way, in turn, and another one is the first; those that wait use nothing.
+        Rounds are short and many: what slows the machine for a moment slows neighbours in one round alike.
 Rule 2: in the stampede PROCESSES of each contender ask at the same moment, CALLERS each, for what nobody has asked for
         before; a round ends when all were answered.
 """
@@ -29,7 +30,8 @@ from loadtests.compare.running import CannotTry, Wrong, free_port, inherited
 
 PLACES, WAYS = (NEAR, STORE), ("sequential", "concurrent")
 PROCESSES, CALLERS = 4, 25
-WARM = 0.5
+#: For how long each is warmed before it is measured, as a share of that.
+WARM = 0.2
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def measure(plan: Plan, cores: Cores, results: Results) -> None:
             for number in range(1, plan.rounds + 1):
                 for place in PLACES:
                     for way in WAYS:
-                        for name in CONTENDERS:
+                        for name in _turned(number):
                             _hits(workers[name, place][0], place, way, plan.seconds, results)
                 print(f"hits: round {number} of {plan.rounds}", flush=True)
         several = [(name, ONCE) for name in CONTENDERS for _ in range(PROCESSES)]
@@ -124,8 +126,15 @@ def measure(plan: Plan, cores: Cores, results: Results) -> None:
             print(f"stampede: {plan.stampede} rounds", flush=True)
 
 
+def _turned(number: int) -> list[str]:
+    """The contenders as they follow one another in round *number*."""
+    names = list(CONTENDERS)
+    first = number % len(names)
+    return names[first:] + names[:first]
+
+
 def _hits(worker: Worker, place: str, way: str, seconds: float, results: Results) -> None:
-    worker.tell(way, WARM * min(1, seconds))
+    worker.tell(way, WARM * seconds)
     worker.heard()
     worker.tell(way, seconds)
     told = json.loads(worker.heard())
