@@ -2,7 +2,7 @@
 The course of the library's comparison.
 
 Rule 1: each contender has a process of its own for each place, on the server's core; Redis is on the other one. In each
-        round every one is measured once in each way, in turn, and another one is the first; those that wait use nothing.
+        round every one is measured once in each way, in turn, another one first; those that wait use nothing.
         Rounds are short and many: what slows the machine for a moment slows neighbours in one round alike.
 Rule 2: in the stampede PROCESSES of each contender ask at the same moment, CALLERS each, for what nobody has asked for
         before; a round ends when all were answered.
