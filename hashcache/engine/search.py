@@ -39,8 +39,7 @@ class Ask:
     """
     What one flight is to find: an answer bought not before *not_before*, searched since *began* (monotonic).
     *background*: nobody waits for it, so a stale answer will not do. *refresh*: the one of the same key that was under
-    way in this process. *looked*: who asks has just found nothing in the store, for this cause; *away*: or the store
-    away.
+    way in this process. *looked*: who asks has just found nothing in the store, for this cause, or the store *away*.
     """
 
     flight: Flight
@@ -139,10 +138,9 @@ class Search:
         return _Grant(None, self._view.barrier, cause, self._view.generation, now, fallback=fallback)
 
     async def _from_store(self, ask: Ask) -> Outcome | _Grant:
-        if ask.not_before > EPOCH:
-            return await self._claimed(ask, Missing(Cause.REFRESH))
-        if ask.looked is not None:  # and looks again with the claim in hand
-            return await self._claimed(ask, Missing(ask.looked))
+        cause = Cause.REFRESH if ask.not_before > EPOCH else ask.looked
+        if cause is not None:  # the store is looked at again with the claim in hand
+            return await self._claimed(ask, Missing(cause))
         generation = self._view.generation
         reading = await self._witness.read([ask.flight.key])
         entry = reading.slots[0].entry
@@ -160,8 +158,7 @@ class Search:
     async def _claimed(self, ask: Ask, missing: Missing) -> Outcome | _Grant:
         """Get the claim, or wait until somebody else has bought."""
         token = self._token()
-        pause = ask.policy.poll
-        waited = False
+        pause, waited = ask.policy.poll, False
         while True:
             if self.stopping:
                 raise Stopping("this process takes no new work")
