@@ -77,7 +77,9 @@ class Barrier(msgspec.Struct, frozen=True):
 
     def clears(self, entry: Entry | Head) -> bool:
         """The same, of epochs apart: what is left may be swept, or was never of this barrier's time."""
-        return entry.sequence > self.sequence or any(
+        if entry.sequence > self.sequence:
+            return True
+        return bool(self.open) and any(
             one.sequence > entry.sequence and one.selector.matches(entry) for one in self.open
         )
 
@@ -145,6 +147,8 @@ class Barrier(msgspec.Struct, frozen=True):
 
     def remembers(self, known: Barrier) -> bool:
         """Whether this may be what became of *known*: nothing that it forbade is missing but what was dropped."""
+        if self == known:
+            return True
         lower = any(self._floor(space) < floor for space, floor in known.floors.items())
         if self.sequence < known.sequence or self.floor < known.floor or lower:
             return False

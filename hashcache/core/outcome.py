@@ -4,7 +4,7 @@ What one request did. Built once, at the end of a stage; feeds headers, counters
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hashcache.core.entry import Entry, Instant
@@ -69,6 +69,13 @@ class Outcome:
     def saved(self) -> MicroDollars:
         """What this request would have cost without the cache."""
         return self.entry.price if self.cached or self.collapsed else FREE
+
+    def as_seen(self, *, joined: bool, keep: bool) -> Outcome:
+        """The same as a caller saw it who *joined* a purchase, or made it, and wants the answer kept, or not."""
+        if self.cached:
+            return self
+        seen = replace(self, collapsed=True) if joined else self
+        return seen if keep else replace(seen, status=Status.BYPASS)
 
     @property
     def cache_status(self) -> str:

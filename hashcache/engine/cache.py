@@ -13,27 +13,28 @@ Rule 3: a flight that began before a clear gives no answer to anybody who asks a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from itertools import islice
 from time import monotonic
 
 from hashcache.core.barrier import Barrier
-from hashcache.core.entry import EPOCH, Instant, Label
+from hashcache.core.entry import EPOCH, Entry, Instant, Label
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.freshness import Cause, Fresh, Missing, judge
 from hashcache.core.key import Key
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.policy import Policy
 from hashcache.engine.answers import remembered
+from hashcache.engine.ask import Ask
 from hashcache.engine.coherence import WINDOW, Coherence
 from hashcache.engine.flights import Flight, Flights
 from hashcache.engine.load import Load, LoadFailed
 from hashcache.engine.near import Near
 from hashcache.engine.owed import Owed
 from hashcache.engine.revival import Revival
-from hashcache.engine.search import Ask, Search
+from hashcache.engine.search import Search
 from hashcache.engine.view import StoreObserver, View
 from hashcache.engine.waiting import Wakes
 from hashcache.engine.witness import Witness
@@ -118,6 +119,13 @@ class Cache:
         """Whether an answer under one of *keys* is being looked for or bought here, which may be joined."""
         return any(self.flights.find(key) for key in keys)
 
+    def at_hand(self, key: Key) -> Entry | None:
+        """The entry that `glance` would serve of *key*, for those who serve thousands a second and tell of none."""
+        entry = self.near.get(key) if self.channel.alive else None
+        if entry is None:
+            return None
+        return entry if isinstance(judge(entry, now=self.store.now(), barrier=self.view.barrier), Fresh) else None
+
     async def look(self, keys: Sequence[Key]) -> Found:
         """What is known under *keys*, best first, without buying anything: one command to the store at most."""
         near = self.glance(keys)
@@ -191,12 +199,14 @@ class Cache:
         refresh: bool = False,
         keep: bool = True,
         looked: Cause | None = None,
+        away: bool = False,
     ) -> Outcome:
         """
         The answer of *key*, bought with *load* if need be.
 
         *refresh*: only an answer of a purchase that ends from now on will do. *keep* False: what is bought for this
         caller alone is not kept. *looked*: `look` has just found none, for this cause, and need not be repeated.
+        *away*: it has just found the store away, which is not asked again.
 
         Raises:
             LoadFailed: there is no answer. Stopping: it would have to be bought, and this process ends.
@@ -226,7 +236,7 @@ class Cache:
                     flight = Flight(key, label, keep=keep)
                     unused = False
                     refreshing = self.flights.refreshing(key)
-                    ask = Ask(flight, policy, load, not_before, began, refresh=refreshing, looked=looked)
+                    ask = Ask(flight, policy, load, not_before, began, refresh=refreshing, looked=looked, away=away)
                     self.flights.start(flight, partial(self._fly, ask))
                 else:
                     flight.keep = flight.keep or keep
@@ -241,7 +251,7 @@ class Cache:
                     raise
                 recent = outcome.entry.created + (not outcome.cached) >= not_before
                 if not joined or (recent and (trusted or await self._stands(outcome))):
-                    return _for_caller(outcome, joined=joined, keep=keep)
+                    return outcome.as_seen(joined=joined, keep=keep)
         finally:
             if unused:
                 await load.close()
@@ -284,12 +294,3 @@ class Cache:
         # One that never lay there, or another in its place: nobody can tell whether it was forgotten.
         same = entry is not None and (entry.created, entry.payload) == (outcome.entry.created, outcome.entry.payload)
         return (same or outcome.store_away) and not reading.barrier.forbids(outcome.entry)
-
-
-def _for_caller(outcome: Outcome, *, joined: bool, keep: bool) -> Outcome:
-    """The same flight as this caller saw it."""
-    if outcome.cached:
-        return outcome
-    if joined:
-        outcome = replace(outcome, collapsed=True)
-    return outcome if keep else replace(outcome, status=Status.BYPASS)

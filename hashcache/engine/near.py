@@ -27,10 +27,7 @@ class Near:
 
     def get(self, key: Key) -> Entry | None:
         """The entry of *key*, fresh or not."""
-        try:
-            return self._entries[key]
-        except KeyError:
-            return None
+        return self._entries.get(key)
 
     def put(self, entry: Entry) -> None:
         """Keep *entry*, if it fits at all and is not older than what is kept."""

@@ -21,9 +21,10 @@ from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.freshness import prolonged, refresh_is_due
 from hashcache.core.outcome import Outcome, Status
 from hashcache.core.policy import Policy
+from hashcache.engine.ask import Ask
 from hashcache.engine.flights import Flight, Flights
 from hashcache.engine.load import Load, LoadFailed
-from hashcache.engine.search import Ask, Search
+from hashcache.engine.search import Search
 from hashcache.engine.view import View
 from hashcache.ports import Store
 

@@ -11,20 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 
 from hashcache.core.barrier import Barrier
-from hashcache.core.entry import EPOCH, Entry, Instant
+from hashcache.core.entry import EPOCH, Entry
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.freshness import Cause, Fresh, Missing, Stale, judge, lifetime
 from hashcache.core.outcome import Level, Outcome, Status
-from hashcache.core.policy import Policy
 from hashcache.engine import answers
+from hashcache.engine.ask import Ask, Grant
 from hashcache.engine.claims import held, release
-from hashcache.engine.flights import Flight
 from hashcache.engine.load import Kept, Load, Loaded, LoadFailed
 from hashcache.engine.owed import Owed
 from hashcache.engine.pauses import Pauses
@@ -32,46 +31,6 @@ from hashcache.engine.view import View
 from hashcache.engine.waiting import Wakes
 from hashcache.engine.witness import Witness
 from hashcache.ports import Claim, Store
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """
-    What one flight is to find: an answer bought not before *not_before*, searched since *began* (monotonic).
-    *background*: nobody waits for it, so a stale answer will not do. *refresh*: the one of the same key that was under
-    way in this process. *looked*: who asks has just found nothing in the store, for this cause.
-    """
-
-    flight: Flight
-    policy: Policy
-    load: Load
-    not_before: Instant
-    began: float
-    background: bool = False
-    refresh: Flight | None = None
-    looked: Cause | None = None
-
-    def waited(self) -> Ask:
-        """The same for who has seen a purchase under way: one that ended in the very millisecond of asking will do."""
-        return self if self.background else replace(self, not_before=Instant(self.not_before - 1))
-
-
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    """
-    The right to buy: under *claim* (None: the store is away), because of *cause*, as of *barrier*.
-
-    *generation* is the view's when the right was asked for, *at* when it was granted, by the store's clock;
-    *before* the answer that will be replaced, *fallback* the one that may be served if buying fails.
-    """
-
-    claim: Claim | None
-    barrier: Barrier
-    cause: Cause
-    generation: int
-    at: Instant
-    before: Entry | None = None
-    fallback: Entry | None = None
 
 
 class Search:
@@ -112,17 +71,18 @@ class Search:
         finally:
             self._wakes.wake(ask.flight.key.logical)
 
-    async def _look(self, ask: Ask) -> Outcome | _Grant:
+    async def _look(self, ask: Ask) -> Outcome | Grant:
         """The answer that is there, or the right to buy it."""
         try:
-            return await self._from_store(ask)
+            if not ask.away:
+                return await self._from_store(ask)
         except StoreUnavailable as away:
             self._view.lost(away)
             if ask.background:
                 raise  # what is refreshed is there: nobody needs it so much as to buy without a claim
         return await self._without_store(ask)
 
-    async def _without_store(self, ask: Ask) -> Outcome | _Grant:
+    async def _without_store(self, ask: Ask) -> Outcome | Grant:
         """The answer that is near, or being bought by a refresh; else the right to buy it without a claim."""
         verdict = self._judge(ask, self._view.near.get(ask.flight.key), self._view.barrier)
         if not isinstance(verdict, Missing):
@@ -136,11 +96,11 @@ class Search:
                 return outcome if outcome.cached else replace(outcome, collapsed=True)
         cause = Cause.REFRESH if ask.not_before > EPOCH else Cause.NEW
         at, view = self._store.now(), self._view
-        return _Grant(None, view.barrier, cause, view.generation, at, fallback=verdict.fallback)
+        return Grant(None, view.barrier, cause, view.generation, at, fallback=verdict.fallback)
 
-    async def _from_store(self, ask: Ask) -> Outcome | _Grant:
+    async def _from_store(self, ask: Ask) -> Outcome | Grant:
         cause = Cause.REFRESH if ask.not_before > EPOCH else ask.looked
-        if cause is not None:  # and looks again with the claim in hand
+        if cause is not None:  # the store is looked at again with the claim in hand
             return await self._claimed(ask, Missing(cause))
         generation = self._view.generation
         reading = await self._witness.read([ask.flight.key])
@@ -156,7 +116,7 @@ class Search:
             case Missing() as missing:
                 return await self._claimed(ask, missing)
 
-    async def _claimed(self, ask: Ask, missing: Missing) -> Outcome | _Grant:
+    async def _claimed(self, ask: Ask, missing: Missing) -> Outcome | Grant:
         """Get the claim, or wait until somebody else has bought."""
         token = self._token()
         pause, waited = ask.policy.poll, False
@@ -179,12 +139,12 @@ class Search:
                 return replace(hit, status=Status.MISS, cause=missing.cause, collapsed=True) if waited else hit
             if bid.claim is not None:
                 fallback = verdict.fallback if isinstance(verdict, Missing) else verdict.entry
-                return _Grant(bid.claim, bid.barrier, missing.cause, generation, bid.claim.granted, bid.entry, fallback)
+                return Grant(bid.claim, bid.barrier, missing.cause, generation, bid.claim.granted, bid.entry, fallback)
             ask, waited = ask if waited else ask.waited(), True
             await self._wakes.wait(ask.flight.key.logical, min(bid.held, pause))
             pause = min(pause * 2, ask.policy.longest_poll)
 
-    async def _buy(self, ask: Ask, grant: _Grant) -> Outcome:
+    async def _buy(self, ask: Ask, grant: Grant) -> Outcome:
         """Load, and keep what came."""
         if self.stopping and grant.claim is None:
             raise Stopping("this process takes no new work")
@@ -228,7 +188,7 @@ class Search:
             bought=bought * 1000,
         )
 
-    async def _load(self, ask: Ask, grant: _Grant) -> Loaded:
+    async def _load(self, ask: Ask, grant: Grant) -> Loaded:
         """Buy; a failure that the policy remembers is kept before it is raised."""
         try:
             return await ask.load(grant.claim.token if grant.claim else self._token())
@@ -239,7 +199,7 @@ class Search:
                 await self._remember(ask, grant, failed, remembered.life)
             raise
 
-    async def _remember(self, ask: Ask, grant: _Grant, failed: LoadFailed, life: Callable[[int], timedelta]) -> None:
+    async def _remember(self, ask: Ask, grant: Grant, failed: LoadFailed, life: Callable[[int], timedelta]) -> None:
         entry = answers.failure(
             ask.flight, failed, life, before=grant.before, sequence=grant.barrier.sequence, now=self._store.now()
         )
@@ -249,7 +209,7 @@ class Search:
             except StoreUnavailable as away:
                 self._view.lost(away)
 
-    async def _keep(self, entry: Entry, grant: _Grant, load: Load, *, duplicate: bool) -> bool:
+    async def _keep(self, entry: Entry, grant: Grant, load: Load, *, duplicate: bool) -> bool:
         """Commit *entry*; whether the store keeps it. What a store that is away cannot keep it is owed."""
         claim = grant.claim
         try:

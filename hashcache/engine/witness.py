@@ -38,8 +38,7 @@ class Witness:
         """What lies under *keys*, and the barrier to judge it by."""
         known = self._view.barrier
         reading = await self._store.read(keys)
-        upheld = await self._upheld(known, reading.barrier)
-        return reading if upheld is reading.barrier else replace(reading, barrier=upheld)
+        return Reading(reading.slots, await self._upheld(known, reading.barrier))
 
     async def claim(self, key: Key, token: str, lease: timedelta) -> Bid:
         """What came of asking for a claim on *key*, and the barrier to judge it by."""
@@ -60,8 +59,8 @@ class Witness:
 
     async def forbid(self, selector: Selector, reason: str) -> Barrier:
         """
-        Raise the barrier, above all that we remember. The last open is the new invalidation, or one that means more:
-        when there was no room for it, or, of everything, when the barrier is lost just then.
+        Raise the barrier, above all that we remember. The last open is the new invalidation, or one of everything: when
+        the barrier is lost just then.
         """
         known = self._view.barrier
         if known.sequence:

@@ -1,49 +1,49 @@
 """
-How the library asks the engine: opens and closes it, and gives no error of the store to the application.
+How the library asks the engine, and gives no error of the store to the application.
 
 Rule 1: a store that is away costs time and money, never an answer: the function runs, nothing is raised. `cache.error`
         is logged when it goes away and for each order that it did not carry out, and all of it is counted.
 Rule 2: an answer that cannot be read, because the function returns something else by now, is none: it is replaced.
-Rule 3: all on one event loop, the one on which it was opened, in the process in which it was opened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from hashcache import wiring
 from hashcache.core.barrier import Selector
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.key import Key
-from hashcache.core.outcome import Outcome
+from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.engine.invalidation import SOON
 from hashcache.engine.load import LoadFailed
 from hashcache.integrations.asked import Asked
 from hashcache.integrations.figures import Stats, Tally
 from hashcache.integrations.guarding import Guarding, UserKeys
 from hashcache.integrations.guards.guard import OnSecret
-from hashcache.integrations.listening import Invalidated
+from hashcache.integrations.hits import UNKNOWN
+from hashcache.integrations.lifetime import Lifetime
 from hashcache.integrations.loads import FunctionLoad, error_of
-from hashcache.integrations.opened import Opened
 from hashcache.integrations.prefetching import Prefetch, Prefetching
-from hashcache.integrations.types import TYPES, Type
+from hashcache.integrations.types import TYPES, Type, find
 from hashcache.integrations.values import NotRead, Values
 from hashcache.settings import Settings
 
 #: How often a value is offered while others keep computing the same.
 _TRIES = 5
+#: What is no value.
+NOTHING: Final = object()
 #: Every lookup reads the reasons of all open invalidations; they are for people.
 _LONGEST_REASON = 80
 
 log = logging.getLogger("hashcache")
 
 
-class Answering:
+class Answering(Lifetime):
     """
     One cache, open or not. *types* are known by name beside TYPES, *keys* are its users'. *tally* counts since it was
     opened last; *callbacks* are told what is invalidated; *refreshing*: nothing that is kept will do; *witness* is told
@@ -53,50 +53,13 @@ class Answering:
     def __init__(
         self, settings: Settings, types: Iterable[Type], keys: UserKeys | None = None, prefetch: Prefetch | None = None
     ) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.types = {**TYPES, **{one.name: one for one in types}}
         self.tally = Tally()
         self.guarding = Guarding(keys, settings.max_entry, self._leaked)
         self.prefetching = Prefetching(prefetch, self) if prefetch is not None else None
-        self.callbacks: list[Callable[[Invalidated], None]] = []
         self.refreshing = False
         self.witness: Callable[[Asked, Outcome | None], None] | None = None
-        self._opened: Opened | None = None
-        self._inherited: list[Opened] = []
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is open in this very process."""
-        return self._opened is not None and self._opened.process == os.getpid()
-
-    @property
-    def opened(self) -> Opened:
-        """
-        What is open.
-
-        Raises:
-            RuntimeError: nothing is, in this process.
-        """
-        if self._opened is None:
-            raise RuntimeError("this cache is not open: use it inside `async with cache:` (or `with`, for a SyncCache)")
-        if self._opened.process != os.getpid():
-            raise RuntimeError(
-                "this cache was opened before this process was forked: open it here (for Flask, init_app does that)"
-            )
-        return self._opened
-
-    @property
-    def here(self) -> Opened:
-        """
-        What is open on this very event loop.
-
-        Raises:
-            RuntimeError: nothing is; each loop has a cache of its own.
-        """
-        opened = self.opened
-        if asyncio.get_running_loop() is not opened.loop:
-            raise RuntimeError("this cache was opened on another event loop: each loop needs a cache of its own")
-        return opened
 
     async def open(self, store: wiring.Shared | None = None) -> None:
         """
@@ -105,52 +68,48 @@ class Answering:
         Raises:
             RuntimeError: it is open. SettingsError: there is no such store.
         """
-        if self.is_open:
-            raise RuntimeError("this cache is open already")
-        if self._opened is not None:  # closing what a fork inherits would talk on the other process's connections
-            self._inherited.append(self._opened)
-        opened = Opened(store or wiring.store(self.settings), self.settings.near_bytes, self.callbacks)
+        await super().open(store)
         self.tally = Tally()
-        self._opened = opened
-        try:
-            await opened.open()
-            if self.prefetching is not None:
-                self.prefetching.begin()
-        except BaseException:
-            await self.close()
-            raise
+        if self.prefetching is not None:
+            self.prefetching.begin()
 
     async def close(self) -> None:
         """Close it. Safe to call twice."""
-        opened = self._opened
-        if opened is not None:
-            if self.prefetching is not None:
-                await self.prefetching.end()
-            await opened.close(self.settings.grace)
-            self._opened = None
+        if self.prefetching is not None and self._opened is not None:
+            await self.prefetching.end()
+        await super().close()
 
     def type_of(self, kind: Type | str) -> Type:
         """
         The type called *kind*, or *kind* itself.
 
         Raises:
-            ValueError: no type is called so, or it encrypts, and no user has keys. TypeError: it is something else,
-                such as a function that is decorated without parentheses.
+            ValueError: no type is called so, or it encrypts, and no user has keys. TypeError: as of `types.find`.
         """
-        if isinstance(kind, Type):
-            known = kind
-            self.types.setdefault(kind.name, kind)
-        elif isinstance(kind, str):
-            if kind not in self.types:
-                raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(self.types))}")
-            known = self.types[kind]
-        else:
-            raise TypeError(
-                f"a type is a hashcache.Type or its name, not {kind!r}; decorators have parentheses: @cached()"
-            )
+        known = find(kind, self.types)
         if known.on_secret == OnSecret.ENCRYPT and not self.guarding.encrypts:
             raise ValueError(f"type {known.name!r} encrypts under keys of users: give the cache user_keys=")
         return known
+
+    def near(self, asked: Asked) -> Any:
+        """The value of *asked*, where near memory knows it and a hit is just given; else NOTHING, and not counted."""
+        if not asked.kind.plain or self.refreshing or self.prefetching is not None:
+            return NOTHING
+        engine = self.here.engine
+        entry = engine.at_hand(asked.key)
+        if entry is None:
+            return NOTHING
+        try:
+            value = asked.values.decode(self.guarding.opened(asked.key, asked.user, entry.payload))
+        except NotRead:  # `answer` finds it again, says so, and replaces it
+            return NOTHING
+        away = engine.view.store_away
+        if self.witness is None and not log.isEnabledFor(logging.DEBUG):
+            self.tally.hit(asked.kind.name)
+            self.tally.errors += away
+        else:
+            self.count(asked, Outcome(entry, Status.HIT, Level.NEAR, engine.store.now(), store_away=away))
+        return value
 
     async def answer(self, asked: Asked, load: FunctionLoad, *, refresh: bool = False) -> Any:
         """
@@ -278,12 +237,20 @@ class Answering:
 
     async def _outcome(self, asked: Asked, load: FunctionLoad, *, refresh: bool) -> Outcome:
         """The engine's answer, counted; raises the function's own error."""
-        guarded = self.guarding.guarded(asked, load)
-        engine, policy = self.here.engine, asked.kind.policy
+        kind, opened = asked.kind, self.here
+        found = await opened.hits.look(asked.key) if kind.plain and not refresh else UNKNOWN
         try:
-            outcome = await engine.get_or_load(asked.key, asked.label, policy, guarded, refresh=refresh)
+            outcome = found.outcome or await opened.engine.get_or_load(
+                asked.key,
+                asked.label,
+                kind.policy,
+                self.guarding.guarded(asked, load),
+                refresh=refresh,
+                looked=found.causes.get(asked.key),
+                away=found.away,
+            )
         except LoadFailed as failed:
-            error = error_of(failed, asked.kind.negatives)
+            error = error_of(failed, kind.negatives)
         else:
             self.count(asked, outcome)
             if self.prefetching is not None:

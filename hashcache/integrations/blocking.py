@@ -1,35 +1,28 @@
 """
 `SyncCache`: the same cache for code without an event loop.
 
-Rule 1: no logic of its own: a `Cache` lives on an event loop in a thread of ours, and each call waits for it. Functions
-        run in the threads that call them.
-Rule 2: any number of threads may use it. A process that is forked has no such thread: there it is not open, whatever it
-        was before the fork, and says so; it can be opened again.
+Rule: no logic of its own: a `Cache` lives on an event loop in a thread of ours (`thread`), and each call waits for it.
+      Functions run in the threads that call them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from concurrent.futures import Future
-from functools import partial
-from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from hashcache import wiring
 from hashcache.integrations.answering import Answering
 from hashcache.integrations.cache import Cache
-from hashcache.integrations.calls import runs_on
 from hashcache.integrations.figures import Stats
 from hashcache.integrations.guarding import UserKeys
 from hashcache.integrations.keys import Keys
 from hashcache.integrations.listening import Invalidated
 from hashcache.integrations.offering import SyncNearest
-from hashcache.integrations.opened import Opened
 from hashcache.integrations.prefetching import Prefetch
 from hashcache.integrations.similar import Embed
+from hashcache.integrations.thread import CacheThread
 from hashcache.integrations.threads import ThreadRun
 from hashcache.integrations.types import DEFAULT, Duration, Type
 from hashcache.integrations.values import Codec
@@ -68,9 +61,7 @@ class SyncCache:
             user_keys=user_keys,
             prefetch=prefetch,
         )
-        self._thread: Thread | None = None
-        self._opening = Lock()
-        self._stop: Callable[[], object] = lambda: None
+        self._thread = CacheThread(self._cache.answering)
 
     @classmethod
     def from_settings(
@@ -84,6 +75,7 @@ class SyncCache:
         """As `Cache.from_settings`."""
         cache = cls("off")
         cache._cache = Cache.from_settings(settings, types=types, user_keys=user_keys, prefetch=prefetch)
+        cache._thread = CacheThread(cache._cache.answering)
         return cache
 
     def __enter__(self) -> Self:
@@ -99,24 +91,11 @@ class SyncCache:
 
     def start(self, store: wiring.Shared | None = None) -> None:
         """Open it, on *store* or on that of its settings; RuntimeError when it is open."""
-        if self._thread is not None and self._thread.is_alive():  # in a fork no other thread is
-            raise RuntimeError("this cache is open already")
-        started: Future[None] = Future()
-        # A daemon: who forgets to close it can still leave.
-        self._thread = Thread(target=asyncio.run, args=(self._live(started, store),), name="hashcache", daemon=True)
-        self._thread.start()
-        try:
-            started.result()
-        except BaseException:
-            self._thread = None
-            raise
+        self._thread.start(store)
 
     def stop(self) -> None:
         """Close it. Safe to call twice."""
-        thread, self._thread = self._thread, None
-        if thread is not None and thread.is_alive():
-            self._stop()
-            thread.join()
+        self._thread.stop()
 
     def keep_open(self) -> None:
         """
@@ -124,10 +103,7 @@ class SyncCache:
         Safe to call as often as one likes, by any thread. It stays open until `stop`, or until the process ends; what
         is being refreshed in the background at that moment is lost, and nothing else.
         """
-        if not self.answering.is_open:
-            with self._opening:
-                if not self.answering.is_open:
-                    self.start()
+        self._thread.keep_open()
 
     @property
     def answering(self) -> Answering:
@@ -170,7 +146,7 @@ class SyncCache:
         refresh: bool = False,
     ) -> T:
         """What is kept under *key*, else what the plain *load* gives, which runs in this thread."""
-        opened = self._reachable()
+        opened = self._thread.reachable()
         run = ThreadRun(load, opened.refreshes)
         answer: T = run.ask(
             opened.loop,
@@ -279,32 +255,7 @@ class SyncCache:
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """What *work* gives on the cache's own loop."""
-        try:
-            opened = self._reachable()
-        except RuntimeError:
-            work.close()
-            raise
-        return asyncio.run_coroutine_threadsafe(work, opened.loop).result()
-
-    def _reachable(self) -> Opened:
-        opened = self._cache.answering.opened
-        if runs_on(opened.loop):
-            raise RuntimeError("a callback of a SyncCache runs in its own thread, where nothing may wait for it")
-        return opened
-
-    async def _live(self, started: Future[None], store: wiring.Shared | None) -> None:
-        loop, over = asyncio.get_running_loop(), asyncio.Event()
-        self._stop = partial(loop.call_soon_threadsafe, over.set)
-        try:
-            await self._cache.answering.open(store)
-        except Exception as error:  # noqa: BLE001 - raised by `start`, in the thread of who opens it
-            started.set_exception(error)
-            return
-        started.set_result(None)
-        try:
-            await over.wait()
-        finally:
-            await self._cache.answering.close()
+        return self._thread.run(work)
 
 
 def _plain(function: Callable[P, R]) -> Callable[P, R]:

@@ -70,6 +70,10 @@ class Tally:
         self._secrets: dict[str, Counter[str]] = {}
         self.errors = 0
 
+    def hit(self, kind: str) -> None:
+        """A question of the type *kind* was answered by what is kept."""
+        self._of(kind)["hits"] += 1
+
     def answered(self, kind: str, outcome: Outcome) -> None:
         """A question of the type *kind* was answered."""
         counts = self._of(kind)
@@ -129,7 +133,10 @@ class Tally:
         )
 
     def _of(self, kind: str) -> Counter[str]:
-        return self._counts.setdefault(kind, Counter())
+        counts = self._counts.get(kind)
+        if counts is None:
+            counts = self._counts[kind] = Counter()
+        return counts
 
 
 def _of_type(counts: Counter[str], keys: int | None, target: float | None, secrets: Mapping[str, int]) -> TypeStats:

@@ -15,7 +15,7 @@ from functools import cached_property, partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 
 from hashcache.integrations import names
-from hashcache.integrations.answering import Answering
+from hashcache.integrations.answering import NOTHING, Answering
 from hashcache.integrations.arguments import digest_of_all
 from hashcache.integrations.asked import Asked
 from hashcache.integrations.calls import Calls, identity, runs_on, tag_of
@@ -30,6 +30,7 @@ R = TypeVar("R")
 _QUESTION = "__hashcache_question__"
 #: How many calls of a function are known by heart, and values of which types, no longer than so.
 _KNOWN, _SCALARS, _LONGEST = 1_000, frozenset({str, bytes, int, bool, type(None)}), 200
+_SIZED = frozenset({str, bytes})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +118,15 @@ def _written_as(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable | 
     What tells this call from all others, without looking at the function; None: that cannot be told cheaply. Types
     count: 1 and True are equal.
     """
-    values = (*args, *kwargs.values())
-    for value in values:
-        kind = type(value)
-        if kind not in _SCALARS or (kind in (str, bytes) and len(value) > _LONGEST):
-            return None
-    return len(args), values, tuple(kwargs), tuple(map(type, values))
+    values = (*args, *kwargs.values()) if kwargs else args
+    kinds = tuple(map(type, values))
+    if not _SCALARS.issuperset(kinds):
+        return None
+    if not _SIZED.isdisjoint(kinds):
+        for value, kind in zip(values, kinds, strict=True):
+            if kind in _SIZED and len(value) > _LONGEST:
+                return None
+    return (values, kinds, tuple(kwargs)) if kwargs else (values, kinds)
 
 
 def question_of(function: Callable[..., Any]) -> Question:
@@ -180,6 +184,9 @@ def _answered(
 def _cached_async(answering: Answering, function: Callable[..., Any], question: Question) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
         asked = question.of(args, kwargs)
+        near = NOTHING if asked is None else answering.near(asked)
+        if near is not NOTHING:
+            return near
         load = load_of(question, asked, partial(function, *args, **kwargs))
         return await _answered(answering, question, asked, load, args, kwargs)
 

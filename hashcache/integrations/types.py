@@ -95,6 +95,8 @@ class Type:
     entropy: float | None = None
     #: The same for the engine.
     policy: Policy = field(init=False, repr=False, compare=False)
+    #: Whether a hit is just given: nothing of it is refused, refreshed, served stale, or remembered of failures.
+    plain: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -117,6 +119,8 @@ class Type:
             raise ValueError("on_secret='encrypt' is for answers that belong to a user: say scope='user'")
         self.guard(MOST)  # raises for what is none
         object.__setattr__(self, "policy", self._policy())
+        more = self.refusal or self.refresh or self.stale or self.stale_if_error or self.negatives
+        object.__setattr__(self, "plain", not more)
 
     def guard(self, most: int) -> Guard | None:
         """What judges its answers, as far as they have *most* bytes; None: nothing does."""
@@ -149,6 +153,25 @@ class Type:
     def with_ttl(self, ttl: Duration | None) -> Type:
         """This type, with another *ttl* if one is given."""
         return self if ttl is None else replace(self, ttl=ttl)
+
+
+def find(kind: Type | str, types: dict[str, Type]) -> Type:
+    """
+    The type called *kind* among *types*, or *kind* itself, which is put there unless another is called so.
+
+    Raises:
+        ValueError: no type is called so. TypeError: it is neither, such as a function that is decorated without
+            parentheses.
+    """
+    if isinstance(kind, Type):
+        types.setdefault(kind.name, kind)
+        return kind
+    if not isinstance(kind, str):
+        raise TypeError(f"a type is a hashcache.Type or its name, not {kind!r}; decorators have parentheses: @cached()")
+    known = types.get(kind)
+    if known is None:
+        raise ValueError(f"no type is called {kind!r}; there are {', '.join(sorted(types))}")
+    return known
 
 
 def class_name(error: type[BaseException]) -> str:

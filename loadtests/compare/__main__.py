@@ -19,18 +19,18 @@ from types import FrameType
 
 from loadtests.compare import machine, wrk
 from loadtests.compare.cells import CONTENDERS, SIZES
+from loadtests.compare.library.__main__ import main as library
+from loadtests.compare.published import PUBLISHED, publish
 from loadtests.compare.report import render
 from loadtests.compare.results import Results
 from loadtests.compare.run import Plan, measure
 from loadtests.compare.running import CannotTry, Wrong
 
-PUBLISHED = machine.ROOT / "docs" / "benchmarks.md"
-#: What stands below this line of docs/benchmarks.md is replaced by `--publish`.
-HEADING = "## Results"
-
 
 def main(arguments: Sequence[str]) -> int:
     """The command line; returns the exit code."""
+    if "--library" in arguments:
+        return library([one for one in arguments if one != "--library"])
     chosen = _parser().parse_args(arguments)
     plan = Plan(
         rounds=2 if chosen.quick and chosen.rounds is None else chosen.rounds or 5,
@@ -65,20 +65,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def publish(page: Path, told: str) -> None:
-    """Put *told* under the heading of *page* that is made for it, in place of what is there."""
-    above, found, _ = page.read_text("utf-8").partition(f"\n{HEADING}\n")
-    if not found:
-        raise CannotTry(f"{page} has no heading {HEADING!r}")
-    page.write_text(f"{above}{found}\n{told}", "utf-8")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m loadtests.compare",
         description="hashcache side by side with what one would write instead, on this machine.",
         epilog="contenders: " + "; ".join(f"{name} ({one.shown})" for name, one in CONTENDERS.items()),
     )
+    parser.add_argument("--library", action="store_true", help="the library instead, beside cashews and aiocache")
     parser.add_argument("--rounds", type=_positive, help="how often each is measured [5]")
     parser.add_argument("--seconds", type=_positive, help="for how long each time, in whole seconds [3]")
     parser.add_argument("--sizes", type=_sizes, default=tuple(SIZES), help=f"a list such as {','.join(SIZES)} [all]")

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from hashcache.core.barrier import Selector
+from hashcache.core.barrier import NONE, Selector
+from hashcache.core.entry import Instant
 from hashcache.core.errors import Stopping
 from hashcache.core.freshness import Cause
 from hashcache.core.outcome import Level, Outcome, Status
@@ -434,6 +435,23 @@ async def test_a_glance_sees_near_memory_alone(cache: Cache, shop: Shop) -> None
     assert (shop.paid, len(cache.flights)) == (1, 0)
     await Invalidations(cache).invalidate(Selector(), reason="")
     assert cache.glance([KEY]) is None
+
+
+async def test_what_is_at_hand_is_what_a_glance_would_serve(
+    cache: Cache, shop: Shop, clock: HandClock, hub: Hub
+) -> None:
+    """The entry itself; nothing of what is unknown, has expired, was forbidden, or while the channel is silent."""
+    assert cache.at_hand(KEY) is None
+    bought = await ask(cache, shop)
+    assert cache.at_hand(KEY) == bought.entry
+    hub.ends[0].alive = False
+    assert cache.at_hand(KEY) is None
+    hub.ends[0].alive = True
+    cache.view.barrier = cache.view.barrier.raised(Selector(), now=Instant(clock()), reason="not heard yet")
+    assert cache.at_hand(KEY) is None
+    cache.view.barrier = NONE
+    clock.advance(timedelta(days=8))
+    assert cache.at_hand(KEY) is None
 
 
 async def test_a_glance_trusts_no_silent_channel(cache: Cache, shop: Shop, hub: Hub) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -94,3 +95,21 @@ def test_the_public_names_are_sorted_and_there() -> None:
     assert set(hashcache.__all__) <= set(dir(hashcache))
     with pytest.raises(AttributeError, match="nothing"):
         _ = hashcache.nothing
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"refresh": 1.0},
+        {"stale": 30},
+        {"stale_if_error": timedelta(hours=1)},
+        {"negatives": {LookupError: 10}},
+        {"personal": True},
+        {"realtime": True},
+        {"enabled": False},
+    ],
+)
+def test_a_hit_of_which_more_is_asked_goes_the_long_way(more: dict[str, Any]) -> None:
+    """A type is plain if a hit is just given; a TTL, tags, users and jitter change nothing of that."""
+    assert Type("pages", ttl=5, scope="user", tags=("a",), jitter=0.1, target_hit_rate=90).plain
+    assert not Type("pages", **more).plain

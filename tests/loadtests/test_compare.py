@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.compare import goals, wire
-from loadtests.compare.__main__ import HEADING, PUBLISHED, publish
 from loadtests.compare.arrivals import Loop
 from loadtests.compare.cells import CONTENDERS, NAMED, SIZES, Cell, cells, objection
 from loadtests.compare.contenders import ceiling
 from loadtests.compare.entries import Size
 from loadtests.compare.figures import Figure, percentile, ratio, shown, table
 from loadtests.compare.goals import Goal
+from loadtests.compare.published import HEADING, PUBLISHED, publish
 from loadtests.compare.report import render
 from loadtests.compare.results import Measurement, Results
 from loadtests.compare.running import CannotTry, Wrong

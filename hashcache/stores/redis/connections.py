@@ -18,6 +18,7 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from datetime import timedelta
+from types import TracebackType
 
 from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError
@@ -47,25 +48,27 @@ class Connections:
         #: When another may be opened again, in the loop's seconds.
         self._opens_again = 0.0
 
-    async def borrow(self) -> Connection:
+    def lend(self) -> Loan:
         """
-        A connection, open and without unread bytes: an idle one, a new one, or the first that comes back. It is given
-        back, or failed.
+        To be entered by `async with`: a connection, open and without unread bytes: an idle one, a new one, or the first
+        that comes back.
 
         Waits for it: the caller has a deadline. Raises what redis-py and sockets raise.
         """
+        return Loan(self)
+
+    async def borrow(self) -> Connection:
+        """What `lend` lends."""
         connection = await self._idle_one() or await self._next_one()
         self._lent.add(connection)
         return connection
 
-    def give_back(self, connection: Connection) -> None:
-        """*connection* was used well."""
+    def returned(self, connection: Connection, error: BaseException | None) -> None:
+        """*connection* comes back, after an exchange that ended well or with *error*."""
         self._lent.discard(connection)
-        self._give(connection)
-
-    def failed(self, connection: Connection, error: BaseException) -> None:
-        """Using *connection* ended with *error*: it is in the middle of something, and the others may be no better."""
-        self._lent.discard(connection)
+        if error is None:
+            self._give(connection)
+            return
         if not isinstance(error, asyncio.CancelledError):
             self.retire()
         self._drop(connection)
@@ -191,6 +194,24 @@ class Connections:
             self._closings.add(closing)
             closing.add_done_callback(self._closings.discard)
         self._grow()
+
+
+class Loan:
+    """One connection of *connections*, for the time of a block. (A class: at each hit a generator would cost more.)"""
+
+    __slots__ = ("_connection", "_connections")
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._connections.borrow()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connections.returned(self._connection, error)
 
 
 def _is_closing(connection: Connection) -> bool:

@@ -18,18 +18,19 @@ BUSY = timedelta(milliseconds=5)
 GRACE = timedelta(milliseconds=50)
 
 
-class deadline:  # noqa: N801 - a block, as asyncio.timeout is one; a class is entered faster than a generator
+class deadline:  # noqa: N801 - a word for `async with`, as asyncio.timeout is
     """Raises TimeoutError when the body takes longer than *within*, or a moment more while this loop is busy."""
+
+    __slots__ = ("_due", "_limit", "_timer", "_within")
 
     def __init__(self, within: timedelta) -> None:
         self._within = within.total_seconds()
-        self._limit = asyncio.timeout(None)
 
     async def __aenter__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._due = self._loop.time() + self._within
-        await self._limit.__aenter__()
-        self._timer = self._loop.call_at(self._due, self._over)
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + self._within
+        self._limit = await asyncio.timeout(None).__aenter__()
+        self._timer = loop.call_at(self._due, self._over, loop)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -37,7 +38,6 @@ class deadline:  # noqa: N801 - a block, as asyncio.timeout is one; a class is e
         self._timer.cancel()
         await self._limit.__aexit__(kind, error, trace)
 
-    def _over(self) -> None:
-        now = self._loop.time()
-        late = now - self._due >= BUSY.total_seconds()
-        self._limit.reschedule(now + GRACE.total_seconds() if late else now)
+    def _over(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        self._limit.reschedule(now + GRACE.total_seconds() if now - self._due >= BUSY.total_seconds() else now)

@@ -166,8 +166,7 @@ class Server:
             raise StoreUnavailable(f"Redis at {self.where}: not asked, it failed a moment ago", reason=self._reason)
 
     async def _exchange(self, commands: Sequence[Command | Call]) -> list[Any]:
-        connection = await self._connections.borrow()
-        try:
+        async with self._connections.lend() as connection:
             replies = await self._converse(
                 connection, [one.short if isinstance(one, Call) else one for one in commands]
             )
@@ -176,16 +175,14 @@ class Server:
                 # From there on again, so that the order of acts stays the one that was asked for.
                 again = [one.full if isinstance(one, Call) else one for one in commands[unknown:]]
                 replies[unknown:] = await self._converse(connection, again)
-        except BaseException as error:
-            self._connections.failed(connection, error)
-            raise
-        self._connections.give_back(connection)
-        return replies
+            return replies
 
     async def _converse(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
         self.commands += len(commands)
         try:
-            await connection.send_packed_command(connection.pack_commands(commands))
+            one = len(commands) == 1
+            packed = connection.pack_command(*commands[0]) if one else connection.pack_commands(commands)
+            await connection.send_packed_command(packed)
         except RuntimeError as error:  # uvloop's word for writing to a connection that was reset
             raise ConnectionResetError(str(error)) from error
         return [await _reply(connection) for _ in commands]
