@@ -105,6 +105,12 @@ class Visit:
         network = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
         await session.send("Network.emulateNetworkConditions", network)
 
+    async def uncached(self) -> None:
+        """From now on the browser fetches everything anew."""
+        session = await self.page.context.new_cdp_session(self.page)
+        await session.send("Network.enable")
+        await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+
     def expect_console(self, *parts: str) -> None:
         """Take out of the console what holds one of *parts*; AssertionError when one of them is nowhere."""
         for part in parts:
