@@ -138,6 +138,7 @@ class _House:
                 self._figures,
                 self._accounting.report,
                 self._accounting.purse,
+                lambda: self._cache.view.barrier.sequence,
                 plan=settings.redis_monthly_commands,
                 tls=settings.store.startswith("rediss"),
                 environment=settings.environment,
