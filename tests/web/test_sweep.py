@@ -50,6 +50,8 @@ async def test_a_long_clear_is_watched(chromium: Chromium, valkey: Valkey, tmp_p
         await page.get_by_text("Nothing found.").wait_for()
         await grows(visit, "#clear-done")
         await page.wait_for_selector("#clearing progress", state="detached")
+        # The store answers late: that is told as well, with the number that was crossed.
+        await page.locator("#alerts").get_by_text("The store is slower than 10 ms").wait_for()
         await visit.keep("admin-clearing")
         assert await visit.faults() == []
         await page.reload()
