@@ -148,12 +148,7 @@ class _House:
             monotonic=monotonic,
             pace=pace,
         )
-        self._watch = Watch(
-            self._overview.alerts,
-            self.store.ledger,
-            own=self._reporter.process.name,
-            every=pace.watch,
-        )
+        self._watch = Watch(self._overview.alerts, self.store.ledger, own=self._reporter.process.name, every=pace.watch)
         self._jobs: Jobs | None = None
         self._webhooks: Webhooks | None = None
         self._stopped: float | None = None

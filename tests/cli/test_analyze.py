@@ -74,11 +74,19 @@ async def test_json_is_one_object_a_line(shell: Shell, front: Front) -> None:
     assert len({frozenset(one) for one in told}) == 1
     assert told[0]["result"]["verdict"] == "ai_generated"
     assert told[0]["cost"] == {"spent_usd": "0.01", "saved_usd": "0"}
+    assert told[3]["cost"] == {"spent_usd": "0", "saved_usd": "0"}
     assert told[0]["sha256"] == told[3]["sha256"]
     assert told[4]["problem"]["slug"] == "unsupported-kind"
     assert ended.err == "5 files: 1 known, 3 uploaded (3 kB), 1 failed, $0.03 spent, $0.00 saved\n"
     assert ended.code == 1
     assert front.asked["PUT"] == 4
+    # Asked again: each line says what was saved, the same bytes saved it once, and all lines add up to the summary.
+    again = await shell("analyze", "album", "same.jpg", "--json")
+    assert [json.loads(line)["cost"] for line in again.out.splitlines()] == [
+        *[{"spent_usd": "0", "saved_usd": "0.01"}] * 3,
+        {"spent_usd": "0", "saved_usd": "0"},
+    ]
+    assert again.err == "4 files: 4 known, 0 uploaded, $0.00 spent, $0.03 saved\n"
 
 
 async def test_standard_input(shell: Shell, front: Front) -> None:
