@@ -99,6 +99,15 @@ class Visit:
             path.write_bytes(content)
         await self.page.set_input_files("#file", paths)
 
+    async def drop(self, *paths: Path) -> None:
+        """Drop these files and folders onto the middle of the window, as somebody who drags them from elsewhere."""
+        session = await self.page.context.new_cdp_session(self.page)
+        window = await self.page.evaluate("[innerWidth / 2, innerHeight / 2]")
+        carried = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for what in ("dragEnter", "dragOver", "drop"):
+            event = {"type": what, "x": window[0], "y": window[1], "data": carried}
+            await session.send("Input.dispatchDragEvent", event)
+
     async def slow(self, upload: int) -> None:
         """From now on the browser sends *upload* bytes a second, and no more."""
         session = await self.page.context.new_cdp_session(self.page)
