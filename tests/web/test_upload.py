@@ -142,6 +142,7 @@ async def test_the_samples(chromium: Chromium, local: Service) -> None:
             said = await visit.page.locator(".verdict").inner_text()
             assert "Signature intact" in said
             assert "C2PA manifest" in said
+            assert "no paid provider was asked" in said
             assert await visit.held() == 0
             await visit.keep(f"upload-hit-{name}")
             await visit.page.set_input_files("#file", [SAMPLES / "photo.jpg", SAMPLES / "letter.txt"])
