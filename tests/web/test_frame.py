@@ -73,7 +73,7 @@ async def test_first_paint_is_within_twice_that_of_an_empty_page(chromium: Chrom
 
     Medians of visits by turns, with nothing cached, in one open tab: a new window fetches and runs the browser's own
     pages at the same time, which takes longer than ours and has nothing to do with them. Measured on two cores: 1.3
-    times for `/`, 1.2 for `/admin` beside much other work, 1.6 and 1.4 beside none.
+    times for `/`, 1.2 for `/admin` beside much other work, 1.6 and 1.5 beside little.
     """
     taken: dict[str, list[float]] = {"/web/empty.html": [], **{path: [] for path in PAGES}}
     async with chromium.visit(f"{emptied.url}/web/empty.html") as visit:
