@@ -139,6 +139,7 @@ class _House:
                 self._figures,
                 self._accounting.report,
                 self._accounting.purse,
+                lambda: self._cache.view.barrier.sequence,
                 plan=settings.redis_monthly_commands,
                 tls=settings.store.startswith("rediss"),
                 environment=settings.environment,
@@ -148,8 +149,7 @@ class _House:
             monotonic=monotonic,
             pace=pace,
         )
-        name = self._reporter.process.name
-        self._watch = Watch(self._overview.alerts, self.store.ledger, own=name, every=pace.watch)
+        self._watch = Watch(self._overview.alerts, self.store.ledger, own=self._reporter.process.name, every=pace.watch)
         self._jobs: Jobs | None = None
         self._webhooks: Webhooks | None = None
         self._stopped: float | None = None

@@ -7,6 +7,11 @@ import { count } from "./format.js";
 
 const CLEAR = "/api/admin/cache/clear";
 const LOOK = 1000;
+/** The clears that this page began and tells about itself. */
+const own = new Set();
+
+/** Of *clearing*, those that somebody else began, or that this page began before it was loaded anew. */
+export const others = (clearing) => clearing.filter(({ id }) => !own.has(id));
 
 /** Make the form work; *environment* tells the environment's name, *changed* is called when something was cleared. */
 export function listen({ environment, changed }) {
@@ -19,8 +24,10 @@ export function listen({ environment, changed }) {
         say(texts.clear.cancelled);
         return;
       }
-      await watch(pattern, await ask(CLEAR, { method: "POST", body: { pattern, reason } }));
-      changed();
+      const begun = await ask(CLEAR, { method: "POST", body: { pattern, reason } });
+      own.add(begun.id);
+      changed(); // its keys may lie there still, but nothing is served of them
+      await watch(pattern, begun);
     } catch (error) {
       say(told(error, texts));
     }
@@ -48,7 +55,7 @@ function confirmed(pattern, { deleted, complete }, environment) {
 
 async function watch(pattern, begun) {
   let { deleted, done, id } = begun;
-  const bar = element("progress", { "aria-label": texts.clear.progress(pattern, "", "") });
+  const bar = element("progress", { "aria-label": texts.clear.bar(pattern) });
   while (!done) {
     say(texts.clear.going(count(deleted), pattern), bar);
     await new Promise((resolve) => { setTimeout(resolve, LOOK); });

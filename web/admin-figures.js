@@ -1,6 +1,7 @@
 /** What the dashboard shows of one answer of /api/admin/overview. */
 
 import { histogram, meter, pairs, shareAndColumns, short, swatch } from "./admin-charts.js";
+import { others } from "./admin-clear.js";
 import * as texts from "./admin-texts.js";
 import { byId, element } from "./dom.js";
 import { bytes, count, dollars, instant } from "./format.js";
@@ -26,7 +27,7 @@ export function show(seen, lately, span) {
   part("latency", [seen.latency, width], (place) => showLatency(place, seen.latency));
   part("store", [seen.store, seen.thresholds, seen.cache.memory, seen.cache.commands, seen.plan], (place) => showStore(place, seen));
   part("fleet", [seen.processes, seen.spend?.breakers], (place) => showFleet(place, seen));
-  part("clearing", [seen.clearing], showClearing);
+  part("clearing", [others(seen.clearing)], showClearing);
 }
 
 /** Fill the place with this id by *fill*(place, ...of), when *of* is not what it was. */
@@ -254,7 +255,7 @@ function showClearing(place, clearing) {
   return clearing.map((one) => element(
     "div", { class: "notice" },
     element("p", { class: "small" }, texts.clear.progress(one.selector, count(one.deleted), clock.format(Date.parse(one.at)))),
-    element("progress", { "aria-label": one.selector }),
+    element("progress", { "aria-label": texts.clear.bar(one.selector) }),
   ));
 }
 

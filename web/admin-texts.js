@@ -20,7 +20,7 @@ export const alerts = {
 
 export const tiles = {
   rate: "Hit rate, last hour",
-  rateNone: "No request yet",
+  rateNone: "–",
   rateNow: (rate) => `Last minute: ${rate ?? "–"}`,
   rateEver: (rate) => `All time: ${rate ?? "–"}`,
   requests: "Requests answered",
@@ -134,7 +134,8 @@ export const clear = {
   what: (pattern, environment) => `Everything that matches ${pattern} in ${environment}.`,
   done: (many, pattern) => `Cleared ${pattern}: ${many} ${many === "1" ? "entry" : "entries"} removed.`,
   going: (many, pattern) => `Nothing of ${pattern} is served any more. Removed so far: ${many}; this goes on by itself.`,
-  progress: (selector, many, at) => `Being removed since ${at}: ${selector}, ${many} so far`,
+  progress: (selector, many, at) => `Being removed since ${at}: ${selector.replace(/^pattern=/, "")}, ${many} so far`,
+  bar: (selector) => `Being removed: ${selector.replace(/^pattern=/, "")}`,
   cancelled: "Nothing was cleared.",
 };
 

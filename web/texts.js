@@ -110,6 +110,7 @@ export const upload = {
     spent: (amount) => `${amount} spent on this analysis`,
     savedByCache: (amount) => `Nothing: the answer was known, which saved ${amount}`,
     savedByJoining: (amount) => `Nothing: somebody else was buying the same answer, which saved ${amount}`,
+    embedded: "Nothing: no paid provider was asked. The server itself looks at metadata and signatures, no further",
     nothing: "Nothing",
   },
   savedBadge: (amount) => `Saved ${amount}`,

@@ -6,6 +6,9 @@ import { element } from "./dom.js";
 import { away, bytes, dollars, instant, percent } from "./format.js";
 import { upload as texts } from "./texts.js";
 
+/** The provider that costs nothing: it is part of the server, and all that one without an account has. */
+const EMBEDDED = "provenance";
+
 /** What a verdict is called; also one of a newer server, which this page does not know. */
 export function verdictOf(result) {
   return texts.verdicts[result.verdict] ?? texts.unknownVerdict(result.verdict);
@@ -99,7 +102,7 @@ function facts(analysis, result, { cached, cost, sha256 }, until) {
     "dl", { class: "facts" },
     fact(texts.facts.said, texts.model(result.provider, result.model, result.model_version)),
     fact(texts.facts.when, element("time", { datetime: result.analysed_at }, `${instant(analysed)} (${away(analysed)})`)),
-    fact(texts.facts.cost, paid(cached, cost)),
+    fact(texts.facts.cost, paid(cached, cost, result.provider)),
     fact(texts.facts.cache, kept(cached, until)),
     fact(texts.facts.digest, digest, " ", copyButton(() => sha256, digest)),
   );
@@ -109,7 +112,8 @@ function fact(name, ...value) {
   return [element("dt", {}, name), element("dd", {}, ...value)];
 }
 
-function paid(cached, { spent_usd: spent, saved_usd: saved }) {
+function paid(cached, { spent_usd: spent, saved_usd: saved }, provider) {
+  if (provider === EMBEDDED) return texts.cost.embedded;
   if (positive(saved)) return (cached ? texts.cost.savedByCache : texts.cost.savedByJoining)(dollars(saved));
   return positive(spent) ? texts.cost.spent(dollars(spent)) : texts.cost.nothing;
 }

@@ -8,7 +8,7 @@ Rule 3: an answer holds at most MOST_BYTES of results; what does not fit is name
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 
 import msgspec
@@ -68,28 +68,29 @@ def told(digests: Sequence[str], found: Sequence[Found]) -> tuple[Response, list
     analyses = []
     left = MOST_BYTES
     for sha256, one in zip(digests, found, strict=True):
-        status, kind, result, ttl, problem = "unknown", None, None, None, None
+        status, kind, result, ttl, cost, problem = "unknown", None, None, None, None, None
         if one.outcome is not None:
             entry = one.outcome.entry
             status, kind, ttl = "known", entry.label.kind, entry.ttl(one.outcome.at)
             if len(entry.payload) <= left:
                 left -= len(entry.payload)
                 result = msgspec.Raw(entry.payload)
+                cost = _cost(one.outcome.saved)
                 given.append(one.outcome)
         elif one.pending:
             status = "pending"
         elif one.failure is not None:
             status, problem = "failed", problems.of(recall(one.failure)).type
-        shown = {"sha256": sha256, "status": status, "kind": kind, "result": result, "ttl": ttl, "problem": problem}
-        analyses.append(shown)
+        shown = {"sha256": sha256, "status": status, "kind": kind, "result": result, "ttl": ttl}
+        analyses.append({**shown, "cost": cost, "problem": problem})
     body = {
         "success": True,
         "known": sum(one.outcome is not None for one in found),
         "analyses": analyses,
-        "cost": {"spent_usd": "0", "saved_usd": decimal(_sum(one.saved for one in given))},
+        "cost": _cost(MicroDollars(sum((one.saved for one in given), FREE))),
     }
     return json_response(body, headers=PRIVATE), given
 
 
-def _sum(amounts: Iterable[MicroDollars]) -> MicroDollars:
-    return MicroDollars(sum(amounts, FREE))
+def _cost(saved: MicroDollars) -> dict[str, str]:
+    return {"spent_usd": "0", "saved_usd": decimal(saved)}

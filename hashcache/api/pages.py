@@ -80,7 +80,7 @@ def read(web: Path) -> dict[str, WebFile]:
 
 
 class WebPages:
-    """`/`, `/admin` and `/web/{name}`. *files* are those of `read`."""
+    """`/`, `/admin`, `/favicon.ico` and `/web/{name}`. *files* are those of `read`."""
 
     def __init__(self, files: Mapping[str, WebFile]) -> None:
         self._files = files
@@ -92,6 +92,10 @@ class WebPages:
     async def admin(self, request: Request) -> Response:
         """The dashboard; what it shows is behind a sign-in."""
         return self._serve("admin.html", request)
+
+    async def icon(self, request: Request) -> Response:
+        """The icon, where browsers look for it beside what names none, such as a JSON document."""
+        return self._serve("icon.svg", request)
 
     async def file(self, request: Request) -> Response:
         """What a page is made of."""

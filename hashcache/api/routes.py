@@ -46,6 +46,7 @@ def table(pages: Pages) -> list[Route]:
         Route("/", Page(pages.web.upload), methods=["GET"]),
         Route("/web/{name}", Page(pages.web.file), methods=["GET"]),
         Route("/admin", Page(pages.web.admin), methods=["GET"]),
+        Route("/favicon.ico", Page(pages.web.icon), methods=["GET"]),
         Route("/admin/session", Page(pages.session.resource), methods=["GET", "POST", "DELETE"]),
         Route("/api/admin/overview", Page(pages.overview.overview), methods=["GET"]),
         Route("/api/admin/alerts", Page(pages.overview.alerts), methods=["GET"]),

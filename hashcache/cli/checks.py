@@ -15,13 +15,16 @@ from urllib.parse import urlsplit
 from hashcache.cli.tables import size
 from hashcache.core.money import decimal
 from hashcache.ports import StoreFacts, StoreHealth
-from hashcache.settings import Settings, is_loopback
+from hashcache.settings import Settings, clustered, is_loopback
+from hashcache.settings.addresses import parse_redis
+from hashcache.settings.clustered import Clustered
+from hashcache.settings.watched import Watched
 
 #: Milliseconds of a round trip: more on a private network, and over TLS, is worth a word.
 _SLOW, _SLOW_TLS = 10.0, 50.0
 _SKEW = 2_000
 _MEMORY, _FULL = 80, 90
-_KEEPS_CLAIMS = {"noeviction", "volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random"}
+_KEEPS_BOOKS = {"noeviction", "volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random"}
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,17 @@ def of_store(settings: Settings, health: StoreHealth) -> Iterator[Check]:
     if "redis" in urlsplit(settings.store).scheme:
         yield _tls(settings)
         yield _secret(settings)
+    if settings.store.startswith(clustered.SCHEMES):
+        mend = "INFO and CONFIG GET '*' on each node, or its host's console"
+        yield Check(
+            "nodes", "unseen", "a cluster's nodes are not asked for memory, eviction, persistence, clocks", mend
+        )
 
 
 def _tls(settings: Settings) -> Check:
-    url = urlsplit(settings.store)
-    if url.scheme.startswith("rediss"):
+    if settings.store.startswith("rediss"):
         return Check("tls", "ok", "encrypted, and the server's certificate is verified")
-    if is_loopback(url.hostname or ""):
+    if all(map(is_loopback, _hosts(settings))):
         return Check("tls", "ok", "not encrypted, on this machine alone")
     return Check(
         "tls",
@@ -66,6 +73,17 @@ def _tls(settings: Settings) -> Check:
         "not encrypted: password and answers can be read on the way",
         "write rediss:// instead of redis://",
     )
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Every host that the store's URL names."""
+    match parse_redis(settings.store):
+        case Clustered(seeds):
+            return [host for host, _ in seeds]
+        case Watched(sentinels):
+            return [host for host, _ in sentinels]
+        case one:
+            return [one.host]
 
 
 def _secret(settings: Settings) -> Check:
@@ -77,7 +95,7 @@ def _secret(settings: Settings) -> Check:
 
 def of_server(settings: Settings, facts: StoreFacts) -> Iterator[Check]:
     """What the server tells of itself."""
-    secure = urlsplit(settings.store).scheme.startswith("rediss")
+    secure = settings.store.startswith("rediss")
     middle = statistics.median(facts.milliseconds)
     slow = middle > (_SLOW_TLS if secure else _SLOW)
     mend = "put the service and the store into one region" if slow else ""
@@ -126,7 +144,7 @@ def _policy(facts: StoreFacts, *, hosted: bool) -> Check:
             else "ask its host: noeviction keeps the books"
         )
         return Check("eviction", "unseen", "the server does not tell its policy", mend)
-    if facts.policy in _KEEPS_CLAIMS:
+    if facts.policy in _KEEPS_BOOKS:
         return Check("eviction", "ok", f"{facts.policy}: the books are never evicted")
     mend = "CONFIG SET maxmemory-policy volatile-ttl"
     return Check("eviction", "warn", f"{facts.policy} may evict the books: budgets and what was spent", mend)

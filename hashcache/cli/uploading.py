@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import IO, Any
 
+import msgspec
+
 from hashcache.cli.tables import amount, size
-from hashcache.client import Analysis, AsyncClient, Found, Problem, ServiceError
+from hashcache.client import Analysis, AsyncClient, Cost, Found, Problem, ServiceError
 from hashcache.client.asynchronous import named
 from hashcache.client.contents import Content
 from hashcache.core.result import Verdict
 
 BATCH = 500
+_NOTHING = Cost(spent_usd=Decimal(0), saved_usd=Decimal(0))
 Progress = Callable[[str, int, int], None]
 
 
@@ -138,12 +141,14 @@ class Uploading:
             return Told(path, error=content)
         found = known.get(content.sha256)
         if found is not None:
+            # The same bytes under another name save nothing more: they were asked for once.
+            known[content.sha256] = msgspec.structs.replace(found, cost=_NOTHING)
             return Told(path, content.sha256, known=found)
         told = await uploads[content.sha256]
         if told.path == path or told.analysed is None:
             return Told(path, told.sha256, analysed=told.analysed, error=told.error)
         one = told.analysed  # the same bytes under another name: nothing was sent or spent for this one
-        same = Found(sha256=one.sha256, status="known", kind=one.kind, result=one.result, problem=None)
+        same = Found(sha256=one.sha256, status="known", kind=one.kind, result=one.result, problem=None, cost=_NOTHING)
         return Told(path, content.sha256, known=same)
 
     async def _named(self, path: str) -> Content | Exception:
@@ -188,7 +193,7 @@ def as_json(told: Told) -> dict[str, Any]:
             "kind": found.kind if found is not None else None,
             "sha256": told.sha256,
             "result": found.result if found is not None else None,
-            "cost": one.cost if one is not None else None,
+            "cost": found.cost if found is not None else None,
             "problem": None,
         }
     problem = {"slug": error.slug if isinstance(error, Problem) else None, "detail": reason(error)}

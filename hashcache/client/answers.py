@@ -103,7 +103,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """
     What is known of one content. *problem* is the type of how analysing it failed. Only what is `known` has a
-    *result*.
+    *result*, and what that saved as its *cost*.
     """
 
     sha256: str
@@ -111,6 +111,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind | None
     result: Result | None
     problem: str | None
+    cost: Cost | None = None
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True):

@@ -104,7 +104,7 @@ def lookup(digests: Sequence[str]) -> Steps[Lookup]:
                 if alone.status == 200:
                     analysis = _analysis(alone)
                     saved += analysis.cost.saved_usd
-                    found[one.sha256] = msgspec.structs.replace(one, result=analysis.result)
+                    found[one.sha256] = msgspec.structs.replace(one, result=analysis.result, cost=analysis.cost)
                 else:  # it has gone meanwhile
                     _check_unknown(alone)
                     found[one.sha256] = Found(sha256=one.sha256, status="unknown", kind=None, result=None, problem=None)

@@ -2,7 +2,8 @@
 Everything that the dashboard shows, in one answer that costs the store little, however many look.
 
 Rule 1: it is made at most once in so many seconds in one process (Pace); whoever asks in between gets the same one.
-Rule 2: what changes slowly or costs more commands (the series, the money, what is being cleared) is read less often.
+Rule 2: what changes slowly or costs more commands (the series, the money) is read less often. So is the barrier, which
+        tells what is being cleared, unless this process has heard of a newer one or keys are still being removed.
 Rule 3: while the store is away the rest is shown, and what is not known is null.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -62,8 +63,9 @@ class Purse:
 class Sights:
     """
     What is looked at: the *store*, its *ledger*, the *figures* of the fleet, the *spend* report of so many days and
-    the *purse*. The month's commands that the *plan* allows (None: nobody said); whether the store is reached over
-    *tls*; the *environment*'s name and the *version* that runs.
+    the *purse*. *heard*: the sequence of the newest barrier that this process knows of. The month's commands that the
+    *plan* allows (None: nobody said); whether the store is reached over *tls*; the *environment*'s name and the
+    *version* that runs.
     """
 
     store: Store
@@ -71,6 +73,7 @@ class Sights:
     figures: Callable[[], Awaitable[Figures]]
     spend: Callable[[int], Awaitable[dict[str, Any]]]
     purse: Callable[[], Awaitable[Purse]]
+    heard: Callable[[], int]
     plan: int | None
     tls: bool
     environment: str
@@ -173,7 +176,8 @@ class Overview:
         asked = self._monotonic()
         before = self._slowly
         if before is not None and before.spend is not None and asked - before.since < self._pace.slow:
-            return before
+            self._slowly = await self._look_at_sweeps(before)
+            return self._slowly
         try:
             await self._recent.read(now)
             spend, purse = await self._sights.spend(30), await self._sights.purse()
@@ -181,6 +185,16 @@ class Overview:
         except StoreUnavailable:
             self._slowly = _Slowly(None, Purse((), (), ()), None, asked)
         return self._slowly
+
+    async def _look_at_sweeps(self, before: _Slowly) -> _Slowly:
+        """*before*, with the barrier as it is now where that is worth a command."""
+        barrier = before.barrier
+        if barrier is None or not (any(barrier.unswept()) or barrier.sequence < self._sights.heard()):
+            return before
+        try:
+            return replace(before, barrier=await self._sights.store.barrier())
+        except StoreUnavailable:
+            return before
 
     def _evicted_lately(self, evicted: int | None) -> int | None:
         """How many entries went for room within the last hour, as far as this process has seen it."""

@@ -31,7 +31,8 @@ def name(content: bytes) -> str:
 
 def unknown(sha256: str) -> dict[str, Any]:
     """What is told of a content that is not known."""
-    return {"sha256": sha256, "status": "unknown", "kind": None, "result": None, "ttl": None, "problem": None}
+    nothing = dict.fromkeys(("kind", "result", "ttl", "cost", "problem"))
+    return {"sha256": sha256, "status": "unknown", **nothing}
 
 
 async def test_known_and_unknown(server: Service, vendor: ScriptedVendor) -> None:
@@ -50,7 +51,14 @@ async def test_known_and_unknown(server: Service, vendor: ScriptedVendor) -> Non
             whole = month if one["kind"] == "text" else week
             assert whole - 60 < one.pop("ttl") <= whole
     known = {
-        digest: {"sha256": digest, "status": "known", "kind": kind, "result": result, "problem": None}
+        digest: {
+            "sha256": digest,
+            "status": "known",
+            "kind": kind,
+            "result": result,
+            "cost": {"spent_usd": "0", "saved_usd": "0.01"},
+            "problem": None,
+        }
         for digest, kind, result in zip(digests, ("image", "video", "text"), results, strict=True)
     }
     assert told == {
@@ -97,6 +105,8 @@ async def test_the_answer_is_bounded(server: Service, vendor: ScriptedVendor) ->
     assert len(answer.content) < 8_100_000
     assert told["known"] == 10
     assert [one["result"] is not None for one in told["analyses"]] == [True] * 8 + [False] * 2
+    # Where none is given, none was saved.
+    assert [one["cost"] is not None for one in told["analyses"]] == [True] * 8 + [False] * 2
     assert told["cost"]["saved_usd"] == "0.08"
 
 

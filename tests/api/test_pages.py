@@ -30,6 +30,13 @@ async def test_each_file_is_served_as_what_it_is(web: httpx.AsyncClient, name: s
         assert answer.headers["Vary"] == "Accept-Encoding"
 
 
+async def test_the_icon_is_found_where_browsers_look(web: httpx.AsyncClient) -> None:
+    """A browser that shows a document without a link to an icon asks for /favicon.ico, and gets the pages' own."""
+    answer = await web.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert answer.content == (WEB / "icon.svg").read_bytes()
+
+
 async def test_the_policy_of_the_page(web: httpx.AsyncClient) -> None:
     """The page loads from its own server, shows blob: pictures, cannot be framed, and tells nobody its address."""
     headers = (await web.get("/")).headers

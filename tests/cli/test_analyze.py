@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import sys
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,10 +15,13 @@ import pytest
 from tests.cli.conftest import Shell
 from tests.harness.contents import photo, text
 from tests.harness.front import Front, Trick
+from tests.harness.http import client
 from tests.harness.process import ROOT
-from tests.harness.service import Service
+from tests.harness.service import ADMIN_TOKEN, Service
 from tests.harness.terminal import Terminal
 from tests.harness.vendor import ScriptedVendor, gate, ok, status
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SMALL = 1000
 
@@ -74,11 +78,19 @@ async def test_json_is_one_object_a_line(shell: Shell, front: Front) -> None:
     assert len({frozenset(one) for one in told}) == 1
     assert told[0]["result"]["verdict"] == "ai_generated"
     assert told[0]["cost"] == {"spent_usd": "0.01", "saved_usd": "0"}
+    assert told[3]["cost"] == {"spent_usd": "0", "saved_usd": "0"}
     assert told[0]["sha256"] == told[3]["sha256"]
     assert told[4]["problem"]["slug"] == "unsupported-kind"
     assert ended.err == "5 files: 1 known, 3 uploaded (3 kB), 1 failed, $0.03 spent, $0.00 saved\n"
     assert ended.code == 1
     assert front.asked["PUT"] == 4
+    # Asked again: each line says what was saved, the same bytes saved it once, and all lines add up to the summary.
+    again = await shell("analyze", "album", "same.jpg", "--json")
+    assert [json.loads(line)["cost"] for line in again.out.splitlines()] == [
+        *[{"spent_usd": "0", "saved_usd": "0.01"}] * 3,
+        {"spent_usd": "0", "saved_usd": "0"},
+    ]
+    assert again.err == "4 files: 4 known, 0 uploaded, $0.00 spent, $0.03 saved\n"
 
 
 async def test_standard_input(shell: Shell, front: Front) -> None:
@@ -126,8 +138,10 @@ async def test_nobody_listens(shell: Shell) -> None:
     (shell.folder / "photo.jpg").write_bytes(photo())
     with socket.create_server(("127.0.0.1", 0)) as probe:
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    for words in (("analyze", "photo.jpg"), ("lookup", "photo.jpg"), ("clear", "*", "--yes"), ("stats",)):
-        said = (await shell(*words, "--url", url)).refusal(1)
+    all_words = (("analyze", "photo.jpg"), ("lookup", "photo.jpg"), ("clear", "*", "--yes"), ("stats",))
+    # Each tries for two seconds and a half: together.
+    for ended in await asyncio.gather(*(shell(*words, "--url", url) for words in all_words)):
+        said = ended.refusal(1)
         assert len(said.splitlines()) == 1
         assert "hashcache serve" in said
 
@@ -211,16 +225,22 @@ async def test_lookup(shell: Shell, front: Front) -> None:
     assert front.asked["PUT"] == 1
 
 
-async def test_stats(shell: Shell) -> None:
+async def test_stats(shell: Shell, service: Service) -> None:
     """For people on short lines, for scripts the service's answer."""
+    async with client(service.url, ADMIN_TOKEN) as admin:
+        before = (await admin.get("/api/admin/cache/stats")).json()["money"]
     (shell.folder / "photo.jpg").write_bytes(photo())
     for _ in range(2):
         await shell("analyze", "photo.jpg")
+    after = json.loads((await shell("stats", "--json")).out)["money"]
+    assert after["calls"] == before["calls"] + 1
+    for name in ("spent_usd", "saved_usd"):
+        assert Decimal(after[name]) == Decimal(before[name]) + Decimal("0.01")
     ended = await shell("stats")
     assert (ended.code, ended.err) == (0, "")
-    assert "$0.01 spent, $0.01 saved" in ended.out
+    spent, saved = (f"${Decimal(after[name]):.2f}" for name in ("spent_usd", "saved_usd"))
+    assert f"{spent} spent, {saved} saved" in ended.out
     assert all(len(line) <= 80 for line in ended.out.splitlines())
-    assert json.loads((await shell("stats", "--json")).out)["money"]["calls"] == 1
 
 
 async def test_clear_in_a_pipe(shell: Shell) -> None:

@@ -6,12 +6,16 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
+
 from tests.harness.contents import photo
 from tests.harness.http import client
 from tests.harness.process import hashcache
 from tests.harness.valkey import Valkey
 from tests.harness.vendor import ScriptedVendor
 from tests.system.conftest import Services
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SECRET = "c0nfidential-3fe1c0a8b2d94e77-0000"
 

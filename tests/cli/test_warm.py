@@ -15,6 +15,8 @@ from tests.harness.front import Front
 from tests.harness.terminal import Terminal
 from tests.harness.vendor import ScriptedVendor, gate, ok, status
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 
 @pytest.mark.parametrize("end", ["interrupted", "killed"])
 async def test_warm_goes_on_where_it_stopped(shell: Shell, front: Front, vendor: ScriptedVendor, end: str) -> None:

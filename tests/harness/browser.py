@@ -99,11 +99,26 @@ class Visit:
             path.write_bytes(content)
         await self.page.set_input_files("#file", paths)
 
+    async def drop(self, *paths: Path) -> None:
+        """Drop these files and folders onto the middle of the window, as somebody who drags them from elsewhere."""
+        session = await self.page.context.new_cdp_session(self.page)
+        window = await self.page.evaluate("[innerWidth / 2, innerHeight / 2]")
+        carried = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for what in ("dragEnter", "dragOver", "drop"):
+            event = {"type": what, "x": window[0], "y": window[1], "data": carried}
+            await session.send("Input.dispatchDragEvent", event)
+
     async def slow(self, upload: int) -> None:
         """From now on the browser sends *upload* bytes a second, and no more."""
         session = await self.page.context.new_cdp_session(self.page)
         network = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
         await session.send("Network.emulateNetworkConditions", network)
+
+    async def uncached(self) -> None:
+        """From now on the browser fetches everything anew."""
+        session = await self.page.context.new_cdp_session(self.page)
+        await session.send("Network.enable")
+        await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
 
     def expect_console(self, *parts: str) -> None:
         """Take out of the console what holds one of *parts*; AssertionError when one of them is nowhere."""

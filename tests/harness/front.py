@@ -40,10 +40,14 @@ def _nothing() -> None:
 
 
 class Front:
-    """In front of the service at *url*. *before*: done once, when the next request with that method has begun."""
+    """
+    In front of the service at *url*; *adds* these lines to the head of each request. *before*: done once, when the next
+    request with that method has begun.
+    """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, adds: bytes = b"") -> None:
         self._target = urlsplit(url)
+        self._adds = adds
         self.url = ""
         self.asked: Counter[str] = Counter()
         self.uploaded = 0
@@ -95,9 +99,8 @@ class Front:
             return
         inward, outward = await asyncio.open_connection(self._target.hostname, self._target.port)
         try:
-            outward.write(
-                head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1).replace(b"\r\nConnection: keep-alive", b"")
-            )
+            added = b"\r\nConnection: close\r\n" + self._adds
+            outward.write(head.replace(b"\r\nConnection: keep-alive", b"").replace(b"\r\n", added, 1))
             sending = asyncio.ensure_future(self._body(reader, head, outward, method))
             if trick.lose:
                 await (trick.when.wait() if trick.when is not None else inward.read(_PIECE))

@@ -12,7 +12,7 @@ from hashcache.api.routes import Pages, table
 #: HEAD is answered wherever GET is; the document names it where it means something of its own.
 _IMPLIED = {"HEAD"}
 #: The document is about the API; these are for people.
-_PAGES = {"/", "/admin", "/web/{name}"}
+_PAGES = {"/", "/admin", "/favicon.ico", "/web/{name}"}
 
 
 def test_the_document_describes_every_route_and_no_other() -> None:

@@ -15,7 +15,10 @@ import pytest_asyncio
 
 from tests.harness.browser import Chromium, started
 from tests.harness.service import Service
+from tests.harness.valkey import valkey
 from tests.harness.vendor import ScriptedVendor, ok
+
+__all__ = ["valkey"]
 
 KEY = "key-of-ann"
 

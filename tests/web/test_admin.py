@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 
 from tests.harness.browser import Chromium, Visit
 from tests.harness.contents import photo, text
+from tests.harness.front import Front
 from tests.harness.http import client
 from tests.harness.service import ADMIN_TOKEN, Service, until
+from tests.harness.tls import Authority, TlsFront
 from tests.harness.vendor import ScriptedVendor
 from tests.web.conftest import settings
 
@@ -90,6 +94,44 @@ async def test_a_key_signs_in_and_signing_out_ends_it(chromium: Chromium, prod: 
     async with client(prod.url) as web:
         kept = {"Cookie": f"{cookie['name']}={cookie['value']}"}
         assert (await web.get("/api/admin/cache/stats", headers=kept)).status_code == 401
+
+
+async def test_over_https_the_cookie_is_this_hosts_alone(
+    chromium: Chromium, market: ScriptedVendor, tmp_path: Path
+) -> None:
+    """
+    Behind a proxy that speaks TLS the browser keeps `__Host-hashcache`, which it takes from this very host over TLS
+    only: out of reach of scripts, of plain http and of other sites. It opens administration; signing out ends it on the
+    server and takes it from the browser.
+    """
+    environment = settings(market, tmp_path, HASHCACHE_BEHIND_PROXY="1")
+    certificate = Authority(tmp_path).context("127.0.0.1")
+    async with (
+        Service(tmp_path / "proxied", environment) as service,
+        Front(service.url, adds=b"X-Forwarded-Proto: https\r\n") as front,
+        TlsFront(urlsplit(front.url).port or 0, certificate) as secure,
+        chromium.visit(f"https://127.0.0.1:{secure.port}/admin", ignore_https_errors=True) as visit,
+    ):
+        page = visit.page
+        await page.fill("#door-key", ADMIN_TOKEN)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#total")
+        (cookie,) = await page.context.cookies()
+        assert (cookie["name"], cookie["path"]) == ("__Host-hashcache", "/")
+        assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
+        assert not cookie["domain"].startswith(".")
+        assert 0 < cookie["expires"] - time.time() <= 12 * 3600  # noqa: TID251 - a cookie's end is by the wall clock
+        assert await page.evaluate("document.cookie") == ""
+        headers = {"Cookie": f"__Host-hashcache={cookie['value']}", "X-Forwarded-Proto": "https"}
+        async with client(service.url) as web:
+            assert (await web.get("/api/admin/cache/stats", headers=headers)).status_code == 200
+            # The same over plain http is nobody's.
+            plain = {**headers, "X-Forwarded-Proto": "http"}
+            assert (await web.get("/api/admin/cache/stats", headers=plain)).status_code == 401
+            await page.click("#sign-out")
+            await page.wait_for_selector("#door:not([hidden])")
+            assert (await web.get("/api/admin/cache/stats", headers=headers)).status_code == 401
+        assert await page.context.cookies() == []
 
 
 async def test_a_session_that_ended_says_so(chromium: Chromium, prod: Service) -> None:

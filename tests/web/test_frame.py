@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from tests.harness.browser import Chromium, started
+from tests.harness.browser import Chromium, Visit, started
 from tests.harness.faults import On, Throttle
 from tests.harness.proxy import FaultProxy
 from tests.harness.service import ROOT, Service
@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 EMPTY = '<!doctype html><html lang="en"><title>Empty</title><link rel="icon" href="/web/icon.svg"><p>Empty</p></html>'
 #: Every page, and the name under which its picture is kept.
 PAGES = {"/": "upload", "/admin": "door"}
+_VISITS = 25
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -66,19 +67,24 @@ async def test_a_page_that_comes_in_pieces_stands_still(chromium: Chromium, boug
             assert await visit.shifts() == []
 
 
-@pytest.mark.parametrize("path", PAGES)
-async def test_first_paint_is_near_that_of_an_empty_page(chromium: Chromium, emptied: Service, path: str) -> None:
+async def test_first_paint_is_within_twice_that_of_an_empty_page(chromium: Chromium, emptied: Service) -> None:
     """
-    The first paint is near that of an empty page of the same server: medians of pairs, after a first one that warms up.
+    The first paint of each page takes at most twice as long as that of an empty page of the same server.
 
-    Measured on two cores: 2.2 times for `/`, 1.7 for `/admin`; the goal is 2. This limit tells when one gets worse.
+    Medians of visits by turns, with nothing cached, in one open tab: a new window fetches and runs the browser's own
+    pages at the same time, which takes longer than ours and has nothing to do with them. Measured on two cores: 1.3
+    times for `/`, 1.2 for `/admin` beside much other work, 1.6 and 1.5 beside little.
     """
-    pairs = []
-    for _ in range(10):
-        empty = await _first_paint(chromium, f"{emptied.url}/web/empty.html")
-        pairs.append((empty, await _first_paint(chromium, emptied.url + path)))
-    empty, page = (median(one) for one in zip(*pairs[1:], strict=True))
-    assert page <= 3 * empty, pairs
+    taken: dict[str, list[float]] = {"/web/empty.html": [], **{path: [] for path in PAGES}}
+    async with chromium.visit(f"{emptied.url}/web/empty.html") as visit:
+        await visit.uncached()
+        for _ in range(_VISITS):
+            for path, paints in taken.items():
+                await visit.page.goto(emptied.url + path)
+                paints.append(await _first_paint(visit))
+    # The first ones warm up both sides.
+    empty, *pages = (median(paints[1:]) for paints in taken.values())
+    assert max(pages) <= 2 * empty, taken
 
 
 async def test_a_missing_browser_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,14 +95,13 @@ async def test_a_missing_browser_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
             pass
 
 
-async def _first_paint(chromium: Chromium, url: str) -> float:
-    """Milliseconds from the navigation to the first contentful paint of *url*, with nothing cached."""
-    async with chromium.visit(url) as visit:
-        # The entry comes with the frame that it tells of.
-        paint = await visit.page.evaluate(
+async def _first_paint(visit: Visit) -> float:
+    """Milliseconds from the navigation to the first contentful paint; the entry comes with the frame it tells of."""
+    return float(
+        await visit.page.evaluate(
             """() => new Promise((resolve) => new PerformanceObserver((list) => {
               const found = list.getEntriesByName("first-contentful-paint");
               if (found.length) resolve(found[0].startTime);
             }).observe({type: "paint", buffered: true}))"""
         )
-    return float(paint)
+    )

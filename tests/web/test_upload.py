@@ -142,6 +142,7 @@ async def test_the_samples(chromium: Chromium, local: Service) -> None:
             said = await visit.page.locator(".verdict").inner_text()
             assert "Signature intact" in said
             assert "C2PA manifest" in said
+            assert "no paid provider was asked" in said
             assert await visit.held() == 0
             await visit.keep(f"upload-hit-{name}")
             await visit.page.set_input_files("#file", [SAMPLES / "photo.jpg", SAMPLES / "letter.txt"])
@@ -217,6 +218,54 @@ async def test_files_are_dropped_anywhere(chromium: Chromium, bought: Service, v
         await visit.page.dispatch_event("h1", "drop", {"dataTransfer": carried})
         await visit.page.locator(".verdict").wait_for()
         assert await visit.page.locator("#drop[data-over]").count() == 0
+
+
+async def test_a_folder_is_refused_with_a_word(chromium: Chromium, bought: Service, vendor: ScriptedVendor) -> None:
+    """A browser gives a page a folder as a file that cannot be read: it is left out and told, the rest is taken."""
+    async with chromium.visit(bought.url) as visit:
+        page = visit.page
+        folder = visit.folder / "album"
+        folder.mkdir()
+        (folder / "inside.jpg").write_bytes(photo())
+        beside = visit.folder / "beside.jpg"
+        beside.write_bytes(photo())
+        await visit.drop(folder)
+        await visit.shows("Folders cannot be dropped here: choose the files in it.")
+        assert visit.requests == []
+        assert await page.locator("#results").is_hidden()
+        await visit.keep("upload-folder")
+        assert await visit.faults() == []
+        await visit.drop(folder, beside)
+        await visit.shows("Signs that AI generated it")
+        assert len(visit.uploads()) == 1
+        # The word goes with the next files that are dropped.
+        await visit.drop(beside)
+        await visit.shows("2 answered")
+        assert await page.locator("#folder").is_hidden()
+
+
+async def test_hashing_is_shown(chromium: Chromium, bought: Service, vendor: ScriptedVendor) -> None:
+    """While the browser computes a digest the page says so and asks nothing; it can be cancelled like an upload."""
+    async with chromium.visit(bought.url) as visit:
+        page = visit.page
+        await page.evaluate(
+            """() => {
+              const opened = new Promise((open) => { window.open_gate = open; });
+              const digest = crypto.subtle.digest.bind(crypto.subtle);
+              crypto.subtle.digest = async (...of) => { await opened; return digest(...of); };
+            }"""
+        )
+        await visit.choose(photo())
+        await visit.shows("Computing its SHA-256 in this browser")
+        assert visit.requests == []
+        await visit.keep("upload-hashing")
+        assert await visit.faults() == []
+        await page.get_by_role("button", name="Cancel").click()
+        await visit.shows("Cancelled")
+        await page.evaluate("open_gate()")
+        await page.get_by_role("button", name="Try again").click()
+        await page.locator(".verdict").wait_for()
+        assert visit.requests == ["POST /api/lookup", "POST /api/analyze"]
 
 
 async def test_names_are_never_markup(chromium: Chromium, bought: Service, vendor: ScriptedVendor) -> None:
