@@ -23,7 +23,7 @@ Rule 7: a provider's *epoch* is raised under a sequence too: what was bought fro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -46,6 +46,9 @@ class Labelled(Protocol):
     def key(self) -> Key: ...
     @property
     def label(self) -> Label: ...
+
+
+Chosen = TypeVar("Chosen", bound=Labelled)
 
 
 class Selector(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,6 +78,22 @@ class Selector(msgspec.Struct, frozen=True, omit_defaults=True):
             and (self.tag is None or self.tag in label.tags)
             and (self.pattern is None or self.pattern == "*" or Pattern(self.pattern).matches(labelled.key.logical))
         )
+
+    def among(self, some: Iterable[Chosen]) -> list[Chosen]:
+        """Those of *some* that `matches`, in their order: one field after the other, which many at a time are worth."""
+        left = list(some)
+        if self.kind is not None:
+            left = [one for one in left if one.label.kind == self.kind]
+        if self.tenant is not None:
+            left = [one for one in left if one.label.tenant == self.tenant]
+        if self.provider is not None:
+            left = [one for one in left if one.label.provider == self.provider]
+        if self.tag is not None:
+            left = [one for one in left if self.tag in one.label.tags]
+        if self.pattern is None or self.pattern == "*":
+            return left
+        means = Pattern(self.pattern).matches
+        return [one for one in left if means(one.key.logical)]
 
     def __str__(self) -> str:
         return " ".join(f"{name}={getattr(self, name)}" for name in FIELDS if getattr(self, name) is not None) or "*"
