@@ -6,9 +6,11 @@ Rule: the process's own variables win over the `.env` file of the working direct
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from hashcache import cli
@@ -38,7 +40,26 @@ def create() -> ASGIApp:
     from hashcache import app  # noqa: PLC0415 - only a server is made of it; other commands answer at once
 
     logs.configure()
-    return app.create(load(_variables()))
+    made = app.create(load(_variables()))
+    _settle()
+    return made
+
+
+def _settle() -> None:
+    """
+    Have done, before anybody is served, what would hold up everybody later.
+
+    httpx loads what it works with in the middle of its first call (50 ms). And all that lives as long as this process
+    is looked at by every collection of the oldest garbage (60 ms), unless it is frozen.
+    """
+    import anyio.lowlevel  # noqa: PLC0415 - as above
+    import httpcore  # noqa: F401, PLC0415 - as above, and it need not be used to be loaded
+
+    loading = Thread(target=anyio.run, args=(anyio.lowlevel.checkpoint,))  # a loop of its own: ours may run already
+    loading.start()
+    loading.join()
+    gc.collect()
+    gc.freeze()
 
 
 def _variables() -> dict[str, str]:

@@ -65,7 +65,7 @@ async def test_it_arrives_as_it_was_sent(box: Mailbox) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 299, 300, 301, 307, 400, 410, 429, 500, 503])
-async def test_the_status_is_told(box: Mailbox, status: int) -> None:
+async def test_row_55_the_status_is_told(box: Mailbox, status: int) -> None:
     """Only 2xx is a delivery; a redirect is followed nowhere."""
     box.answer(status, Location=f"{box.origin}/elsewhere", Retry_After="7", Set_Cookie="a=b")
     posted = await postman().post(Target.parse(box.url), {}, b"")
@@ -92,7 +92,7 @@ PRIVATE = [
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-async def test_a_name_of_a_private_address_leads_nowhere(box: Mailbox, address: str) -> None:
+async def test_row_55_a_name_of_a_private_address_leads_nowhere(box: Mailbox, address: str) -> None:
     """Whatever it is called, alone or beside public ones: no connection is made."""
     for answer in ([address], [PUBLIC, address], [address, PUBLIC]):
         target = Target.parse(f"https://hooks.example.com:{box.port}/")
@@ -153,7 +153,7 @@ async def test_tls_proves_the_name(tmp_path: Path, proves: str, trusted: str, wh
         assert len(box.messages) == (0 if why else 1)
 
 
-async def test_one_deadline_holds_for_all(box: Mailbox) -> None:
+async def test_row_55_one_deadline_holds_for_all(box: Mailbox) -> None:
     """A receiver that is silent, one that drips its head, and a name that is never resolved."""
 
     async def never(host: str, port: int) -> Sequence[Address]:

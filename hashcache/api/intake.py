@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import IO
 
-from cachetools import LRUCache
-
 from hashcache.api.admission import Room, Share
 from hashcache.api.arrival import Pace
 from hashcache.api.bodies import MemoryBody, SpooledBody
+from hashcache.api.known import Known
 from hashcache.core.content import HEAD, Content, Kind, Utf8, sniff
 from hashcache.core.digest import Digest, Hasher
 from hashcache.core.errors import ContentTooLarge, EmptyContent, SpoolFull, TextNotUtf8, UnsupportedContent
@@ -34,14 +32,10 @@ _GATHERED = 4096
 _KINDS = "JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP; MP4, MOV, WebM, MKV, AVI; or UTF-8 text"
 
 
-#: Digests of so many uploads are remembered.
-_KNOWN_DIGESTS = 100_000
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    What an upload may be. *known* maps (tenant, BLAKE3) to SHA-256: facts learnt here, that spare a second hash.
+    What an upload may be. *known*: digests learnt here, that spare a second hash.
 
     Sizes in bytes; *pace* bounds how slowly a body may come, *room* how much of all uploads is held at a time.
     """
@@ -51,7 +45,7 @@ class Limits:
     pace: Pace
     room: Room
     spool: str | None
-    known: MutableMapping[tuple[str, bytes], bytes] = field(repr=False)
+    known: Known = field(repr=False)
 
     @classmethod
     def of(cls, settings: Settings, room: Room) -> Limits:
@@ -62,7 +56,7 @@ class Limits:
             pace=Pace(idle=settings.upload_idle.total_seconds(), rate=settings.upload_rate),
             room=room,
             spool=settings.spool_dir,
-            known=LRUCache(_KNOWN_DIGESTS),
+            known=Known(),
         )
 
 
@@ -173,13 +167,13 @@ class Intake:
         """The digest of a body in memory; a known BLAKE3 spares SHA-256."""
         began = perf_counter()
         blake3 = self._hasher.blake3
-        known = self._limits.known.get((self._tenant, blake3)) if blake3 is not None else None
+        known = self._limits.known.find(self._tenant, blake3) if blake3 is not None else None
         if known is None and self._size > _BATCH:
             digest = await asyncio.to_thread(self._hasher.finish, self._held)
         else:
             digest = self._hasher.finish(self._held, known=known)
         if blake3 is not None and known is None:
-            self._limits.known[self._tenant, blake3] = digest.value
+            self._limits.known.learn(self._tenant, blake3, digest.value)
         self._hashing += perf_counter() - began
         return digest
 

@@ -18,10 +18,11 @@ from time import monotonic
 
 from starlette.requests import Request
 
-from hashcache.api.arrival import pieces, read_json, whole
+from hashcache.api.arrival import pieces, whole
 from hashcache.api.bodies import MemoryBody
 from hashcache.api.connection import ClientGone
 from hashcache.api.intake import Intake, Limits
+from hashcache.api.jsontext import text_in
 from hashcache.api.multipart import OVERHEAD, read_form
 from hashcache.api.problems import Problem
 from hashcache.api.whole import Whole
@@ -217,10 +218,7 @@ async def _form(
 async def _text_of_json(request: Request, limits: Limits, tenant: str) -> Intake:
     with closing(limits.room.share()) as share:
         raw = await whole(request, limits.pace, most=limits.text * _JSON_FACTOR + _JSON_AROUND, share=share)
-        try:
-            text = _text_in(read_json(raw)).encode()
-        except UnicodeEncodeError:
-            raise Problem("bad-text", "The text holds half of a surrogate pair, which no UTF-8 can carry.") from None
+        text = await text_in(raw)
     intake = Intake(limits, tenant=tenant, declared=Kind.TEXT, expected=len(text))
     try:
         await intake.feed(text)
@@ -228,15 +226,3 @@ async def _text_of_json(request: Request, limits: Limits, tenant: str) -> Intake
         await intake.close()
         raise
     return intake
-
-
-def _text_in(sent: object) -> str:
-    if not isinstance(sent, dict):
-        raise Problem("malformed", 'Send a JSON object: {"text": "..."}.')
-    for field in sent:
-        if field != "text":
-            raise Problem("unknown-field", f'The field {field[:40]!r} is unknown: send {{"text": "..."}}.')
-    text = sent.get("text")
-    if not isinstance(text, str):
-        raise Problem("malformed" if "text" in sent else "no-file", 'Send the text as a string: {"text": "..."}.')
-    return text

@@ -7,13 +7,14 @@ Rule 2: what was found out, of it and of the cache, is not found out again: it g
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 
 from starlette.types import Scope
 
 from hashcache.api.intake import Limits
+from hashcache.api.known import Known
 from hashcache.api.plainform import boundary_of, file_in
 from hashcache.core.content import HEAD, Content, Kind, Utf8, sniff
 from hashcache.core.digest import Digest, blake3_of, sha256_of
@@ -80,16 +81,16 @@ class Whole:
         return self.content.kind
 
 
-def _digest(content: memoryview, known: MutableMapping[tuple[str, bytes], bytes], tenant: str) -> Digest:
+def _digest(content: memoryview, known: Known, tenant: str) -> Digest:
     """Its SHA-256; a *known* BLAKE3 spares it."""
     blake3 = blake3_of(content)
     if blake3 is None:
         return sha256_of(content)
-    value = known.get((tenant, blake3))
+    value = known.find(tenant, blake3)
     if value is not None:
         return Digest(value, len(content))
     digest = sha256_of(content)
-    known[tenant, blake3] = digest.value
+    known.learn(tenant, blake3, digest.value)
     return digest
 
 

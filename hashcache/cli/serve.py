@@ -3,7 +3,7 @@
 
 Rule 1: everything that can be wrong with the settings is said before a worker starts, in a line each.
 Rule 2: asked to end by a signal, it ends with code 0.
-Rule 3: the admin token of this run is made here, in the parent: all workers share it.
+Rule 3: the admin token of this run is made here, in the parent: all workers share it. So is the limit of open files.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ import sys
 from types import FrameType
 
 import click
+import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from hashcache import __version__, app
+from hashcache.cli import descriptors
 from hashcache.cli.protocol import BoundedHeads
 from hashcache.cli.world import World, WrongSettings
 from hashcache.core.errors import SettingsError
 from hashcache.core.money import decimal
 from hashcache.ports import StoreHealth
 from hashcache.settings import Settings, is_loopback
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
 _DEFAULT_HOST = "127.0.0.1"
 #: Longer than the proxies in front keep their connections, so that they, not we, close an idle one.
@@ -63,6 +67,9 @@ def serve(world: World, host: str | None, port: int | None, workers: int | None)
         health = asyncio.run(app.preflight(settings))
     except SettingsError as error:
         raise WrongSettings(str(error)) from None
+    limits = descriptors.raised()
+    if limits is not None:
+        log.debug("descriptors.raised", before=limits[0], now=limits[1])
     listening = _listen(address, 0 if port == 0 else settings.port)
     _greet(settings, health, f"http://{_shown(address)}:{listening.getsockname()[1]}", token)
     _run(settings, listening)

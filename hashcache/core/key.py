@@ -170,8 +170,10 @@ class Pattern:
     """
 
     text: str
+    _pieces: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_pieces", tuple(self.text.split("*")))
         if not self.text or len(self.text) > LONGEST_PATTERN:
             raise PatternError(f"a pattern has 1 to {LONGEST_PATTERN} characters")
         if _CONTROL.search(self.text):
@@ -179,15 +181,16 @@ class Pattern:
 
     def matches(self, logical: str) -> bool:
         """Whether *logical* is meant. Linear in practice: no backtracking over several wildcards."""
-        first, *rest = self.text.split("*")
-        if not rest:
-            return logical == first or logical.startswith(first + ":")
+        first = self._pieces[0]
         if not logical.startswith(first):
             return False
         at = len(first)
-        for piece in rest[:-1]:
+        if len(self._pieces) == 1:
+            return len(logical) == at or logical[at] == ":"
+        for piece in self._pieces[1:-1]:
             found = logical.find(piece, at)
             if found < 0:
                 return False
             at = found + len(piece)
-        return len(logical) - at >= len(rest[-1]) and logical.endswith(rest[-1])
+        last = self._pieces[-1]
+        return len(logical) - at >= len(last) and logical.endswith(last)

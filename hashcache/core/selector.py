@@ -9,8 +9,8 @@ Rule 3: one *covers* another when it surely means all that the other means. Wher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -28,6 +28,9 @@ class Labelled(Protocol):
     def key(self) -> Key: ...
     @property
     def label(self) -> Label: ...
+
+
+Chosen = TypeVar("Chosen", bound=Labelled)
 
 
 class Selector(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +60,22 @@ class Selector(msgspec.Struct, frozen=True, omit_defaults=True):
             and (self.tag is None or self.tag in label.tags)
             and (self.pattern is None or self.pattern == "*" or Pattern(self.pattern).matches(labelled.key.logical))
         )
+
+    def among(self, some: Iterable[Chosen]) -> list[Chosen]:
+        """Those of *some* that `matches`, in their order: one field after the other, which many at a time are worth."""
+        left = list(some)
+        if self.kind is not None:
+            left = [one for one in left if one.label.kind == self.kind]
+        if self.tenant is not None:
+            left = [one for one in left if one.label.tenant == self.tenant]
+        if self.provider is not None:
+            left = [one for one in left if one.label.provider == self.provider]
+        if self.tag is not None:
+            left = [one for one in left if self.tag in one.label.tags]
+        if self.pattern is None or self.pattern == "*":
+            return left
+        means = Pattern(self.pattern).matches
+        return [one for one in left if means(one.key.logical)]
 
     @property
     def space(self) -> str | None:

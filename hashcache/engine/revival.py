@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 from typing import Any
+
+from msgspec.structs import replace
 
 from hashcache.core.entry import EPOCH, Entry, Instant
 from hashcache.core.errors import Stopping, StoreUnavailable

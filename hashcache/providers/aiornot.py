@@ -34,6 +34,7 @@ from hashcache.providers.formats import form, multipart, neutral_name, read_json
 from hashcache.providers.limits import Limits, as_planned, check, check_length, sentences
 from hashcache.providers.reading import (
     STRENGTHS,
+    aside,
     evidence_of,
     judge,
     member,
@@ -137,7 +138,8 @@ class AiOrNotProvider:
         document = read_json(NAME, reply.body)
         if text is None:
             _check_received(document, sent.md5)
-        return Answer(self._result(kind, document, text), self._access.price, {"checks": 1})
+        result = await aside(lambda: self._result(kind, document, text), size=len(reply.body))
+        return Answer(result, self._access.price, {"checks": 1})
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""

@@ -26,7 +26,16 @@ from hashcache.core.result import Confidence, Evidence, Result, Verdict
 from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.calls import Lines
 from hashcache.providers.formats import Payload, json, multipart, neutral_name, read_json
-from hashcache.providers.reading import evidence_of, judge, score_of, text_of, version_of, without_echoes, written
+from hashcache.providers.reading import (
+    aside,
+    evidence_of,
+    judge,
+    score_of,
+    text_of,
+    version_of,
+    without_echoes,
+    written,
+)
 
 NAME = "generic"
 #: The version of our reading of an answer; raised whenever the same answer would give another result.
@@ -142,7 +151,8 @@ class GenericProvider:
         reply = await self._lines.post(self._url, payload, self._headers, timeout=self._timeouts[content.kind])
         if reply.status not in {200, 201}:
             raise _invalid(f"{NAME} answered with status {reply.status}, which promises no answer")
-        return Answer(self._result(read_json(NAME, reply.body), text), self._price, {"calls": 1})
+        result = await aside(lambda: self._result(read_json(NAME, reply.body), text), size=len(reply.body))
+        return Answer(result, self._price, {"calls": 1})
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""

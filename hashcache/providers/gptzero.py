@@ -35,6 +35,7 @@ from hashcache.providers.formats import json, read_json
 from hashcache.providers.limits import Limits, as_planned, check, check_length, sentences
 from hashcache.providers.reading import (
     STRENGTHS,
+    aside,
     evidence_of,
     judge,
     member,
@@ -158,7 +159,8 @@ class GptZeroProvider:
         )
         if reply.status != 200:
             raise _invalid(f"{NAME} answered with status {reply.status}, which promises no answer")
-        return Answer(self._result(read_json(NAME, reply.body), text), *self._bill(text))
+        result = await aside(lambda: self._result(read_json(NAME, reply.body), text), size=len(reply.body))
+        return Answer(result, *self._bill(text))
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""

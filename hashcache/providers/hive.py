@@ -27,6 +27,7 @@ from hashcache.providers.formats import multipart, neutral_name, read_json
 from hashcache.providers.frames import Frame, evidence, highest, sampled
 from hashcache.providers.limits import Limits, as_planned, check, sentences
 from hashcache.providers.reading import (
+    aside,
     evidence_of,
     judge,
     score_of,
@@ -130,7 +131,8 @@ class HiveProvider:
             raise _invalid("sent an answer that is none of V3's")
         items = _items(document)
         price, units = self._bill(content.kind, len(items))
-        return Answer(self._result(document, items), price, units)
+        result = await aside(lambda: self._result(document, items), size=len(reply.body))
+        return Answer(result, price, units)
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""

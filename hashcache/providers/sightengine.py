@@ -35,7 +35,7 @@ from hashcache.providers.calls import Lines
 from hashcache.providers.formats import multipart, neutral_name, read_json
 from hashcache.providers.frames import Frame, evidence, highest, sampled
 from hashcache.providers.limits import Limits, as_planned, check, sentences
-from hashcache.providers.reading import judge, score_of, without_echoes, without_secrets, written
+from hashcache.providers.reading import aside, judge, score_of, without_echoes, without_secrets, written
 
 NAME = "sightengine"
 MODEL = "genai"
@@ -136,7 +136,8 @@ class SightengineProvider:
             raise _invalid("sent an answer that tells no success")
         frames = _frames(document, content.kind)
         price, units = self._bill(_operations(document, default=len(frames) * OPERATIONS))
-        return Answer(self._result(document, frames), price, units)
+        result = await aside(lambda: self._result(document, frames), size=len(reply.body))
+        return Answer(result, price, units)
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""

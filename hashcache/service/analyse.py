@@ -3,10 +3,12 @@ A content and a caller in, an outcome out: the service without HTTP.
 
 Rule 1: the tenant is part of every key; nobody is given what another tenant bought.
 Rule 2: the bytes are handed over once: whoever calls `analyse` is rid of the body, whatever happens.
+Rule 3: of many contents AT_ONCE are looked for in one step, some 10 ms of work: others are served in between.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,6 +41,7 @@ from hashcache.service.routing import Routing
 from hashcache.service.spending import Purchase, Till
 from hashcache.settings import Settings
 
+AT_ONCE = 100
 #: What else an answer needs, beside the call.
 _SLACK = timedelta(seconds=5)
 
@@ -229,8 +232,13 @@ class Analyses:
         return await self._cache.look(keys)
 
     async def known_of_all(self, digests: Sequence[str], caller: Caller) -> list[Found]:
-        """What is known about each of these contents, with one read; the caller's own tenant only."""
-        return await self._cache.look_all(self._routing.candidates_of_all(digests, caller.tenant))
+        """What is known about each of these contents, with one read for AT_ONCE; the caller's own tenant only."""
+        found: list[Found] = []
+        for at in range(0, len(digests), AT_ONCE):
+            await asyncio.sleep(0)  # others have their turn, also where all is known near and nothing is waited for
+            some = digests[at : at + AT_ONCE]
+            found += await self._cache.look_all(self._routing.candidates_of_all(some, caller.tenant))
+        return found
 
     async def forget(self, sha256: str, caller: Caller) -> int:
         """

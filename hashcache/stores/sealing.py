@@ -8,7 +8,8 @@ Rule 2: nothing is logged here; `refused` tells how often it happened.
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from hashcache.core.barrier import Barrier
 from hashcache.core.entry import Entry, Head, Instant

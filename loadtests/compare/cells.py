@@ -1,7 +1,8 @@
 """
 What is measured: which request goes to which server, and what it must be answered.
 
-Rule: an answer is checked before each measurement: the right content, from the right place.
+Rule: an answer is checked before each measurement: the right content, from the right place. All but the ceiling name it
+      by its SHA-256, or find it by that, so they have received every byte; the ceiling tells how many there were.
 """
 
 from __future__ import annotations
@@ -137,6 +138,9 @@ def objection(cell: Cell, one: Content, answer: Answer) -> str | None:
     if answer.status != 200:
         return "not 200"
     if cell.name == "ceiling":
+        sent = len(cell.request(one).partition(b"\r\n\r\n")[2])
+        if answer.headers.get("x-received") != str(sent):
+            return f"not all of the {sent} bytes that were sent"
         return None if answer.body == ceiling.ANSWER else "another body"
     told: Any = json.loads(answer.body)
     bought = json.loads(vendor.ANSWER)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic, sleep
 
 from loadtests.compare import entries, latencies, wire, wrk
@@ -21,6 +22,7 @@ from loadtests.compare.machine import ROOT, Cores, pinned
 from loadtests.compare.results import Measurement, Results
 from loadtests.compare.running import Server, Wrong, inherited
 from loadtests.compare.servers import House, house, why_no_nginx
+from loadtests.compare.sink import sink
 
 WARM = 1
 #: Of the largest uploads few are answered in a second: they get so many times as long.
@@ -73,6 +75,8 @@ def measure(plan: Plan, cores: Cores, results: Results) -> None:
         servers = {one: here.start(one) for one in dict.fromkeys(CONTENDERS[name].server for name in names)}
         for cell in found:
             prepare(cell, here, servers[cell.contender.server].port)
+        for file, cell in {cell.requests(here.folder): cell for cell in found}.items():
+            _sent(cell, *file, cores)
         here.idle = _idle(here)
         beside = _beside(names)
         progress = Progress(plan.rounds * (len(found) + len(beside)) + ("near" in names))
@@ -105,6 +109,13 @@ def _cell(cell: Cell, here: House, server: Server, seconds: int) -> Measurement:
             share, cost = spent / told.seconds, (commands - here.idle * told.seconds) / told.requests
             return Measurement(told.rate, told.requests / spent, share, burst.used, told.p50, told.p99, max(0.0, cost))
     raise Wrong(f"{cell.contender.shown} at {cell.size} answered nothing in {10 * usual} s")
+
+
+def _sent(cell: Cell, file: Path, size: int, cores: Cores) -> None:
+    """Have wrk send *file* to a sink; raises Wrong when what arrives is not what *cell* asks."""
+    with sink(frozenset(cell.request(one) for one in cell.contents)) as there:
+        wrk.burst(there.port, file, size, seconds=WARM, cores=cores)
+        there.verdict()
 
 
 def _commands(here: House) -> int:

@@ -7,12 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hashcache.api.admission import Room
 from hashcache.api.arrival import Pace
 from hashcache.api.intake import IN_MEMORY, Intake, Limits
+from hashcache.api.known import Known
 from hashcache.core.content import Content, Kind
 from hashcache.core.digest import SMALL
 from hashcache.core.errors import ContentTooLarge, EmptyContent, SpoolFull, UnsupportedContent
@@ -23,7 +25,7 @@ from tests.harness.contents import clip, photo, text
 def limits(spool: Path | None = None, *, room: int = 100_000_000) -> Limits:
     """Limits of 50 MB, and of 1 MB for a text."""
     folder = str(spool) if spool is not None else None
-    return Limits(50_000_000, 1_000_000, Pace(10, 1000), Room(room, chance=lambda: 0.5), folder, {})
+    return Limits(50_000_000, 1_000_000, Pace(10, 1000), Room(room, chance=lambda: 0.5), folder, Known())
 
 
 async def take_in(pieces: list[bytes], given: Limits, **more: Kind | int | None) -> tuple[Content, Body]:
@@ -91,12 +93,12 @@ async def test_a_digest_is_learnt_for_its_tenant_alone() -> None:
     """The second time BLAKE3 finds SHA-256; what one tenant taught is not used for another."""
     content, given = photo(10_000), limits()
     first, _ = await take_in([content], given)
-    assert [tenant for tenant, _ in given.known] == ["red"]
-    (known,) = given.known
-    given.known[known] = bytes(32)
+    found = blake3(content).digest()
+    assert given.known.find("red", found) == first.digest.value == hashlib.sha256(content).digest()
+    given.known.learn("red", found, bytes(32))
     second, _ = await take_in([content], given)
-    assert (first.digest.value, second.digest.value) == (hashlib.sha256(content).digest(), bytes(32))
-    assert ("blue", known[1]) not in given.known
+    assert second.digest.value == bytes(32)
+    assert given.known.find("blue", found) is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from msgspec import structs
 
 from hashcache.core.barrier import Selector
 from hashcache.core.entry import Entry, Head, Instant, Label
@@ -172,12 +173,12 @@ async def test_what_cannot_be_sealed_is_not_kept(store: Both) -> None:
 
 def longer(new: Entry, *, by: timedelta) -> Entry:
     """The same, kept *by* that longer than it is fresh."""
-    return replace(new, kept=Instant(new.expires + by // MILLISECOND))
+    return structs.replace(new, kept=Instant(new.expires + by // MILLISECOND))
 
 
 def negative(store: Both, of: Key, failures: int = 1) -> Entry:
     """An entry which remembers that there is no answer."""
-    return replace(entry(store, of, b""), error="refused", failures=failures)
+    return structs.replace(entry(store, of, b""), error="refused", failures=failures)
 
 
 async def test_what_is_kept_longer_is_read_while_it_is_kept(backend: Backend, store: Both) -> None:
@@ -213,7 +214,7 @@ async def test_prolonging(backend: Backend, store: Both) -> None:
     assert await store.commit(await claimed(store, key(), "token"), new)
     until = Instant(new.expires + 600_000)
     assert await store.prolong(new, until)
-    assert await found(store, key()) == replace(new, expires=until, kept=Instant(until + 60_000))
+    assert await found(store, key()) == structs.replace(new, expires=until, kept=Instant(until + 60_000))
     head = (await everything(store))[0]
     assert head.expires == until
     assert await store.remove([head]) == 1
@@ -299,7 +300,7 @@ async def test_a_negative_entry_replaces_an_answer_that_was_cleared(store: Both)
     other = await bought(store, key(2, "text"))
     barrier = await store.forbid(Selector(kind="image"), "test")
     for of, kept in ((key(1), True), (key(2, "text"), False)):
-        new = replace(negative(store, of), sequence=barrier.sequence)
+        new = structs.replace(negative(store, of), sequence=barrier.sequence)
         assert await store.commit(await claimed(store, of, "token"), new) is kept
         assert await found(store, of) == (new if kept else other)
 

@@ -62,6 +62,7 @@ def test_a_selector_means_what_matches_all_its_fields(selector: Selector, meant:
     head = Head(KEY, LABEL, 0, Instant(0), Instant(1), FREE, 2)
     assert selector.matches(entry(0)) is meant
     assert selector.matches(head) is meant
+    assert selector.among([entry(0), entry(1)]) == ([entry(0), entry(1)] if meant else [])
 
 
 @pytest.mark.parametrize("fields", [{"pattern": ""}, {"pattern": "\n"}, {"kind": ""}, {"tag": "x" * 129}])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ import pytest
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hashcache.core.entry import Entry, Head, Instant, Label
 from hashcache.core.envelope import FLAGS_AT, IDENTITY, LATEST, LONGEST_HEAD, PREFIX, Envelope, identity, peek
@@ -52,7 +52,7 @@ def test_a_large_payload_is_compressed_and_a_small_one_is_not() -> None:
     assert len(large) < len(LARGE.payload) / 5
     assert (large[3] & 3, small[3] & 3) == (1, 0)
     assert ENTRY.payload in small
-    noise = replace(ENTRY, payload=blake3(b"noise").digest(5000))
+    noise = structs.replace(ENTRY, payload=blake3(b"noise").digest(5000))
     assert PLAIN.seal(noise, NAME)[3] & 3 == 0
 
 
@@ -184,18 +184,18 @@ def test_what_a_later_release_adds_to_a_header_is_passed_over() -> None:
 
 def label_of(length: int) -> Label:
     """A label whose header, with the other fields of ENTRY, has *length* bytes."""
-    empty = PLAIN.seal(replace(ENTRY, label=Label("", "x" * 300, "")), NAME)
+    empty = PLAIN.seal(structs.replace(ENTRY, label=Label("", "x" * 300, "")), NAME)
     return Label("", "x" * (300 + length - int.from_bytes(empty[24:28], "big")), "")
 
 
 def test_a_label_as_long_as_a_reader_accepts_is_sealed_and_peeked() -> None:
     """And one that is a byte longer is not: nobody could open it."""
-    longest = PLAIN.seal(replace(ENTRY, label=label_of(16 * 1024)), NAME)
+    longest = PLAIN.seal(structs.replace(ENTRY, label=label_of(16 * 1024)), NAME)
     assert int.from_bytes(longest[24:28], "big") == 16 * 1024
     assert PLAIN.open(longest, NAME, KEY).label == label_of(16 * 1024)
     assert peek(longest[:LONGEST_HEAD], KEY, size=len(longest)).label == label_of(16 * 1024)
     with pytest.raises(EntryRefused, match=r"header$"):
-        PLAIN.seal(replace(ENTRY, label=label_of(16 * 1024 + 1)), NAME)
+        PLAIN.seal(structs.replace(ENTRY, label=label_of(16 * 1024 + 1)), NAME)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_label_as_long_as_a_reader_accepts_is_sealed_and_peeked() -> None:
 def test_what_no_reader_would_accept_is_not_sealed(unreadable: dict[str, Any]) -> None:
     """It would be bought again at each request, and nobody would know why."""
     with pytest.raises(EntryRefused, match=r"header$"):
-        PLAIN.seal(replace(ENTRY, **unreadable), NAME)
+        PLAIN.seal(structs.replace(ENTRY, **unreadable), NAME)
 
 
 def test_what_is_too_large_for_a_reader_is_not_sealed() -> None:
@@ -284,5 +284,5 @@ def test_the_fixed_places_of_the_format() -> None:
     assert int.from_bytes(raw[4:12], "big") == ENTRY.sequence
     assert int.from_bytes(raw[12:20], "big") == ENTRY.created
     assert IDENTITY == 20
-    later = SIGNED.seal(replace(ENTRY, created=Instant(ENTRY.created + 1)), NAME)
+    later = SIGNED.seal(structs.replace(ENTRY, created=Instant(ENTRY.created + 1)), NAME)
     assert raw[:IDENTITY] != later[:IDENTITY]

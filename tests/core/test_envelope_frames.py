@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from msgspec import structs
 
 from hashcache.core.compression import SMALL, compressed, decompressed, zstd
 from hashcache.core.envelope import Envelope
@@ -53,7 +53,7 @@ def test_only_what_gains_is_compressed() -> None:
 @pytest.mark.parametrize("run", range(30))
 def test_what_does_not_become_smaller_is_left_as_it_is(run: int) -> None:
     """Noise with a run behind it: among these are frames longer than, shorter than and as long as it."""
-    entry = replace(ENTRY, payload=blake3(b"noise").digest(128 * 1024) + b"x" * run)
+    entry = structs.replace(ENTRY, payload=blake3(b"noise").digest(128 * 1024) + b"x" * run)
     raw = PLAIN.seal(entry, NAME)
     frame_of_it = zstd.compress(entry.payload)
     assert bool(raw[3] & 1) is (len(frame_of_it) < len(entry.payload))
@@ -63,7 +63,7 @@ def test_what_does_not_become_smaller_is_left_as_it_is(run: int) -> None:
 @pytest.mark.parametrize("size", [1_025, 200_000, 300_000, 5_000_000])
 def test_payloads_of_any_size_fit_the_window_that_is_allowed(size: int) -> None:
     """What the writer writes, the reader reads, up to far beyond a window."""
-    entry = replace(ENTRY, payload=(b"a word and another, " * (size // 10))[:size])
+    entry = structs.replace(ENTRY, payload=(b"a word and another, " * (size // 10))[:size])
     wide = Envelope(most=10_000_000)
     assert wide.open(wide.seal(entry, NAME), NAME, KEY) == entry
 

@@ -9,6 +9,7 @@ import pytest
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hashcache.core.entry import Entry, Instant, Label
 from hashcache.core.envelope import NONCE, PREFIX, Envelope
@@ -116,11 +117,11 @@ def test_unsigned_entries_are_accepted_until_the_licence_ends() -> None:
 
 def test_an_unsigned_entry_lives_no_longer_than_its_licence() -> None:
     """Or a process would go on serving from memory what it would not accept from the store any more."""
-    entry = replace(ENTRY, kept=Instant(ENTRY.expires + 5))
+    entry = structs.replace(ENTRY, kept=Instant(ENTRY.expires + 5))
     opened = licensed(0).open(PLAIN.seal(entry, NAME), NAME, KEY)
     assert (opened.expires, opened.kept) == (UNTIL, UNTIL)
-    assert replace(opened, expires=entry.expires, kept=entry.kept) == entry
-    short = replace(ENTRY, expires=Instant(UNTIL - 10), kept=Instant(UNTIL - 5))
+    assert structs.replace(opened, expires=entry.expires, kept=entry.kept) == entry
+    short = structs.replace(ENTRY, expires=Instant(UNTIL - 10), kept=Instant(UNTIL - 5))
     assert licensed(0).open(PLAIN.seal(short, NAME), NAME, KEY) == short
 
 
@@ -183,7 +184,7 @@ def test_encryption_can_be_turned_on_and_off_without_losing_entries() -> None:
 
 def relabelled(raw: bytes, label: Label) -> bytes:
     """*raw*, sealed anew by who holds the signing key, with another *label* of the same length."""
-    mine = SIGNED.seal(replace(ENTRY, label=label), NAME)
+    mine = SIGNED.seal(structs.replace(ENTRY, label=label), NAME)
     end = PREFIX + int.from_bytes(raw[24:28], "big")
     assert mine[24:28] == raw[24:28]
     return resealed(raw[:PREFIX] + mine[PREFIX:end] + raw[end:-32], secret=NEW)
@@ -193,7 +194,7 @@ def test_an_answer_cannot_be_read_with_the_key_of_another_tenant() -> None:
     """Even under a right signature: each tenant has a cipher of its own."""
     raw = ENCRYPTED.seal(ENTRY, NAME)
     assert ENCRYPTED.open(relabelled(raw, ENTRY.label), NAME, KEY) == ENTRY
-    assert refused(ENCRYPTED, relabelled(raw, replace(ENTRY.label, tenant="evil"))) == "cipher"
+    assert refused(ENCRYPTED, relabelled(raw, structs.replace(ENTRY.label, tenant="evil"))) == "cipher"
 
 
 def test_nothing_of_an_encrypted_entry_is_free_even_under_a_right_signature() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Entry, Instant, Label
@@ -77,7 +77,7 @@ def test_seconds_left_and_seconds_old(now: int, ttl: int, age: int) -> None:
 
 def test_thirty_days_are_no_special_case() -> None:
     """The longest life is as exact as the shortest."""
-    month = replace(ENTRY, expires=Instant(BOUGHT + timedelta(days=30) // timedelta(milliseconds=1)))
+    month = structs.replace(ENTRY, expires=Instant(BOUGHT + timedelta(days=30) // timedelta(milliseconds=1)))
     assert month.ttl(BOUGHT) == 30 * 86_400
     assert judge(month, now=Instant(month.expires - 1), barrier=OPEN) == Fresh(month)
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Entry, Instant, Label
@@ -22,7 +23,7 @@ BOUGHT, EXPIRES = Instant(1_000_000), Instant(1_060_000)
 ENTRY = Entry(
     Key("analysis", "x", "v"), Label("image", "acme", "generic"), b"{}", 3, BOUGHT, EXPIRES, kept=Instant(1_120_000)
 )
-NEGATIVE = replace(ENTRY, error="rejected", failures=1)
+NEGATIVE = structs.replace(ENTRY, error="rejected", failures=1)
 #: As it was when the entry was bought: it forbids nothing.
 OPEN = Barrier(3)
 CLEARED = OPEN.raised(Selector(), now=Instant(0), reason="test")
@@ -30,7 +31,7 @@ INSTANTS = st.integers(0, 2**41).map(Instant)
 WINDOWS = st.timedeltas(NEVER, timedelta(days=400)).map(lambda length: length // MILLISECOND * MILLISECOND)
 CHANCES = st.floats(0, 1, exclude_max=True)
 ENTRIES = st.builds(
-    lambda created, life, error: replace(ENTRY, created=created, expires=Instant(created + life), error=error),
+    lambda created, life, error: structs.replace(ENTRY, created=created, expires=Instant(created + life), error=error),
     INSTANTS,
     st.integers(1, 10**10),
     st.sampled_from(["", "rejected"]),
@@ -106,8 +107,8 @@ def test_without_a_policy_nothing_stale_is_served(entry: Entry, now: Instant) ->
 @given(ENTRIES, INSTANTS, CHANCES)
 def test_no_refresh_ahead_unless_it_is_asked_for(entry: Entry, now: Instant, chance: float) -> None:
     """Beta 0 turns it off, even in the last millisecond; a negative entry is never refreshed."""
-    assert not refresh_is_due(replace(entry, took=10_000), now=now, beta=0, chance=1 - chance)
-    negative = replace(entry, error="rejected", took=10_000)
+    assert not refresh_is_due(structs.replace(entry, took=10_000), now=now, beta=0, chance=1 - chance)
+    negative = structs.replace(entry, error="rejected", took=10_000)
     assert not refresh_is_due(negative, now=now, beta=1, chance=1 - chance)
 
 
@@ -115,7 +116,7 @@ def test_no_refresh_ahead_unless_it_is_asked_for(entry: Entry, now: Instant, cha
 @pytest.mark.parametrize("left", [0.1, 1.0, 3.0])
 def test_a_refresh_ahead_is_as_likely_as_the_paper_says(beta: float, left: float) -> None:
     """With *left* purchases' time to go, a read refreshes with probability exp(-left / beta): 20,000 seeded draws."""
-    entry = replace(ENTRY, took=2_000)
+    entry = structs.replace(ENTRY, took=2_000)
     now = Instant(int(EXPIRES - left * entry.took))
     draw = random.Random(20_261_121)  # noqa: S311 -- a seeded stream is what the test is about
     due = sum(refresh_is_due(entry, now=now, beta=beta, chance=1 - draw.random()) for _ in range(20_000))
@@ -128,7 +129,7 @@ def test_a_refresh_is_likelier_later_and_for_smaller_chances(
     one: int, other: int, chance: float, another: float, beta: float
 ) -> None:
     """What is due stays due later on and with less luck."""
-    entry = replace(ENTRY, took=5_000)
+    entry = structs.replace(ENTRY, took=5_000)
     early, later = sorted((Instant(BOUGHT + one), Instant(BOUGHT + other)))
     if refresh_is_due(entry, now=early, beta=beta, chance=max(chance, another)):
         assert refresh_is_due(entry, now=later, beta=beta, chance=min(chance, another))
@@ -136,9 +137,9 @@ def test_a_refresh_is_likelier_later_and_for_smaller_chances(
 
 def test_the_unluckiest_draw_refreshes_only_at_the_end() -> None:
     """Chance 1 never refreshes ahead of time; what was free to buy is never refreshed ahead either."""
-    assert not refresh_is_due(replace(ENTRY, took=10**6), now=Instant(EXPIRES - 1), beta=1, chance=1)
-    assert refresh_is_due(replace(ENTRY, took=10**6), now=EXPIRES, beta=1, chance=1)
-    assert not refresh_is_due(replace(ENTRY, took=0), now=Instant(EXPIRES - 1), beta=1, chance=1e-300)
+    assert not refresh_is_due(structs.replace(ENTRY, took=10**6), now=Instant(EXPIRES - 1), beta=1, chance=1)
+    assert refresh_is_due(structs.replace(ENTRY, took=10**6), now=EXPIRES, beta=1, chance=1)
+    assert not refresh_is_due(structs.replace(ENTRY, took=0), now=Instant(EXPIRES - 1), beta=1, chance=1e-300)
 
 
 @given(WINDOWS.filter(bool), st.floats(0, 0.99), CHANCES)
@@ -165,8 +166,8 @@ VOLATILE = Policy(timedelta(seconds=60), shortest=timedelta(seconds=20), longest
         pytest.param(None, b"{}", 60, id="the first answer"),
         pytest.param(ENTRY, b"{}", 120, id="the same again: twice as long"),
         pytest.param(ENTRY, b"[]", 30, id="another: half as long"),
-        pytest.param(replace(ENTRY, expires=Instant(BOUGHT + 100_000)), b"{}", 150, id="at most the longest"),
-        pytest.param(replace(ENTRY, expires=Instant(BOUGHT + 30_000)), b"[]", 20, id="at least the shortest"),
+        pytest.param(structs.replace(ENTRY, expires=Instant(BOUGHT + 100_000)), b"{}", 150, id="at most the longest"),
+        pytest.param(structs.replace(ENTRY, expires=Instant(BOUGHT + 30_000)), b"[]", 20, id="at least the shortest"),
         pytest.param(NEGATIVE, b"{}", 60, id="after a failure: as the first"),
     ],
 )
@@ -211,7 +212,7 @@ def test_what_is_read_all_the_time_is_prolonged_twice_a_ttl_at_most() -> None:
     for second in range(3_600):
         until = prolonged(entry, now=Instant(BOUGHT + second * 1000), policy=LATE)
         if until is not None:
-            entry, count = replace(entry, expires=until), count + 1
+            entry, count = structs.replace(entry, expires=until), count + 1
     assert count == pytest.approx(120, abs=2)
 
 

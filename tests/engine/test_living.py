@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from hashcache.core.freshness import Cause
 from hashcache.core.outcome import Outcome, Status
@@ -92,10 +93,10 @@ async def test_an_answer_is_refreshed_ahead_of_its_end(cache: Cache, shop: Shop,
     """With a beta so large that the next read refreshes: it is a hit, and a new answer follows."""
     policy = replace(POLICY, refresh_ahead=1e12)
     first = await ask(cache, shop, policy)
-    cache.near.put(replace(first.entry, took=0))  # bought at once: XFetch never refreshes what costs no time
+    cache.near.put(structs.replace(first.entry, took=0))  # bought at once: XFetch never refreshes what costs no time
     assert (await ask(cache, shop, policy)).status is Status.HIT
     assert shop.paid == 1
-    slow = replace(first.entry, took=10)
+    slow = structs.replace(first.entry, took=10)
     cache.near.put(slow)
     clock.advance(timedelta(seconds=1))
     hit = await ask(cache, shop, policy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from hashcache.core.barrier import Selector
 from hashcache.core.entry import Entry, Instant
 from hashcache.engine.near import OVERHEAD, Near
@@ -65,3 +67,24 @@ def test_it_forgets_what_is_meant() -> None:
     assert (near.get(key_of(1)), len(near)) == (None, 1)
     near.invalidate(Selector(kind="image"))
     assert len(near) == 0
+
+
+def test_what_is_forgotten_makes_room() -> None:
+    """Dropped, invalidated, replaced or cleared: no byte stays counted."""
+    near = Near(100_000)
+    for number in range(4):
+        near.put(entry(number))
+    near.put(entry(0, created=1, size=50))
+    assert near.used == 4 * OVERHEAD + 350
+    near.drop(key_of(1))
+    near.invalidate(Selector(pattern=key_of(2).logical))
+    assert (near.used, len(near)) == (2 * OVERHEAD + 150, 2)
+    near.invalidate(Selector())
+    assert (near.used, len(near)) == (0, 0)
+
+
+def test_the_collector_of_garbage_does_not_look_at_entries() -> None:
+    """However many are kept, a collection takes no longer: neither entry nor key nor label is tracked."""
+    kept = entry(1)
+    gc.collect()
+    assert not any(gc.is_tracked(one) for one in (kept, kept.key, kept.label, kept.label.tags))

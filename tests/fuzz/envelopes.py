@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
 from blake3 import blake3
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hashcache.core.entry import Entry, Instant, Label
 from hashcache.core.envelope import LATEST, NONCE, PREFIX, Envelope
@@ -28,9 +28,9 @@ ENTRY = Entry(
     Instant(1_790_604_800_000),
     MicroDollars(10_000),
 )
-FULL = replace(ENTRY, kept=Instant(1_791_000_000_000), took=1_234)
-LARGE = replace(ENTRY, payload=b'{"answer":"' + b"a word and " * 400 + b'"}')
-NEGATIVE = replace(ENTRY, payload=b"", error="rejected", failures=3)
+FULL = structs.replace(ENTRY, kept=Instant(1_791_000_000_000), took=1_234)
+LARGE = structs.replace(ENTRY, payload=b'{"answer":"' + b"a word and " * 400 + b'"}')
+NEGATIVE = structs.replace(ENTRY, payload=b"", error="rejected", failures=3)
 NEW, OLD = Secret.derive("new-0123456789abcdef"), Secret.derive("old-0123456789abcdef")
 _numbers = itertools.count(1)
 

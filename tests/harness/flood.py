@@ -37,9 +37,17 @@ def open_files(most: int) -> Iterator[int]:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+    with soft_limit(max(soft, allowed)) as given:
+        yield given
+
+
+@contextmanager
+def soft_limit(most: int) -> Iterator[int]:
+    """Inside, this process and those that it starts begin with a soft limit of *most* open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     try:
-        yield max(soft, allowed)
+        yield most
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

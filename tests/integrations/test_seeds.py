@@ -18,6 +18,8 @@ import pytest
 from redis import Redis
 
 from hashcache import Cache
+from hashcache.integrations.asked import asked_of
+from hashcache.integrations.values import Values
 from tests.harness.turns import until, until_waiting
 from tests.harness.valkey import Valkey
 from tests.integrations.conftest import Work
@@ -241,4 +243,4 @@ def _entries(client: Redis) -> set[bytes]:
 
 
 def _key(cache: Cache, name: str) -> Any:
-    return cache._asked(name, "default", None, (), None, None).key
+    return asked_of(name, cache.answering.type_of("default"), (), None, Values()).key

@@ -220,14 +220,6 @@ async def use() -> None:
         assert_type(stats, Stats)
         assert_type(stats.by_type["people"], TypeStats)
         assert_type(stats.hit_rate, float)
-        assert_type(stats.secrets["jwt"], int)
-        nearest = cache.similar(agents, "org", threshold=0.95)
-        offer = await nearest("acme", {"page": 1})
-        assert_type(offer, Offer | None)
-        await nearest(7)  # wrong
-        Cache("off", prefetch=Prefetch(calls_per_minute=10, popular=5), user_keys=lambda user: [user.encode()])
-        Type("b", scope="user", on_secret="encrypt", entropy=4.5)
-        Type("b", on_secret="burn")  # wrong
         end = cache.on_invalidate(heard)
         end()
         await person("7")  # wrong
@@ -245,6 +237,18 @@ async def use() -> None:
         slow("1")  # wrong
         Type("a", scope="team")  # wrong
         cache.on_invalidate(load)  # wrong
+
+
+async def use_guards() -> None:
+    """What is searched for secrets, offered and prefetched."""
+    async with Cache("off", prefetch=Prefetch(calls_per_minute=10, popular=5), user_keys=lambda user: [user.encode()]):
+        assert_type((await cache.stats()).secrets["jwt"], int)
+        nearest = cache.similar(agents, "org", threshold=0.95)
+        offer = await nearest("acme", {"page": 1})
+        assert_type(offer, Offer | None)
+        await nearest(7)  # wrong
+        Type("b", scope="user", on_secret="encrypt", entropy=4.5)
+        Type("b", on_secret="burn")  # wrong
 
 
 def heard(told: Invalidated) -> None:

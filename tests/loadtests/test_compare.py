@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from loadtests.compare.published import HEADING, PUBLISHED, publish
 from loadtests.compare.report import render
 from loadtests.compare.results import Measurement, Results
 from loadtests.compare.running import CannotTry, Wrong
+from loadtests.compare.sink import sink
 from loadtests.compare.vendor import ANSWER
 from loadtests.compare.wire import Answer
 from loadtests.compare.wrk import Told, parse
@@ -200,6 +202,8 @@ def test_requests_lie_in_a_file_one_after_another(tmp_path: Path) -> None:
 
 NEAR, STORE, OTHER = (Cell(name, "1KB", (wire.content(1_000),)) for name in ("near", "store", "fastapi"))
 ONE = NEAR.contents[0]
+CEILING = Cell("ceiling", "1KB", (ONE,))
+LENGTH = str(len(NEAR.request(ONE).partition(b"\r\n\r\n")[2]))
 RESULT = {"answer": json.loads(ANSWER)}
 
 
@@ -214,7 +218,7 @@ def test_the_right_answer_is_accepted() -> None:
     assert objection(NEAR, ONE, hit()) is None
     assert objection(STORE, ONE, hit("store")) is None
     assert objection(OTHER, ONE, hit(result=json.loads(ANSWER))) is None
-    assert objection(Cell("ceiling", "1KB", (ONE,)), ONE, Answer(200, {}, ceiling.ANSWER)) is None
+    assert objection(CEILING, ONE, Answer(200, {"x-received": LENGTH}, ceiling.ANSWER)) is None
 
 
 @pytest.mark.parametrize(
@@ -227,7 +231,9 @@ def test_the_right_answer_is_accepted() -> None:
         (NEAR, hit(result={"answer": {}})),
         (NEAR, Answer(200, {"x-cache": "MISS"}, hit().body)),
         (OTHER, hit()),
-        (Cell("ceiling", "1KB", (ONE,)), Answer(200, {}, b"{}")),
+        (CEILING, Answer(200, {"x-received": LENGTH}, b"{}")),
+        (CEILING, Answer(200, {"x-received": "999"}, ceiling.ANSWER)),
+        (CEILING, Answer(200, {}, ceiling.ANSWER)),
     ],
 )
 def test_a_wrong_answer_is_found(cell: Cell, answer: Answer) -> None:
@@ -245,6 +251,31 @@ def test_results_are_published_in_their_place(tmp_path: Path) -> None:
     with pytest.raises(CannotTry):
         publish(page, "New.\n")
     assert f"\n{HEADING}\n" in PUBLISHED.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ([b"one", b"two", b"one"], None),
+        ([], "no request of 3 bytes arrived whole"),
+        ([b"on"], "no request of 3 bytes arrived whole"),
+        ([b"one", b"twx"], "of 2 requests that were sent 1 are not those that were meant"),
+        ([b"two\0", b"ne"], "of 2 requests that were sent 1 are not those that were meant"),
+    ],
+)
+def test_what_is_sent_is_what_was_meant(sent: list[bytes], why: str | None) -> None:
+    """A request that is cut, altered or too long leaves no figures."""
+    stream = b"".join(sent)
+    with sink(frozenset({b"one", b"two"})) as there, socket.create_connection(("127.0.0.1", there.port), 10) as line:
+        line.sendall(stream)
+        told = b""
+        while told.count(b"HTTP/1.1 200 OK") < len(stream) // 3:
+            told += line.recv(1000)
+        if why is None:
+            assert there.verdict() == len(sent)
+        else:
+            with pytest.raises(Wrong, match=why):
+                there.verdict()
 
 
 async def test_an_open_loop_counts_every_arrival() -> None:

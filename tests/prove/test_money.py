@@ -22,7 +22,7 @@ from hashcache.stores.redis.scripts import Script
 from tests.harness.books import books_agree, spend_of
 from tests.harness.contents import photo
 from tests.harness.faults import Hold, Side
-from tests.harness.fleet import Fleet, Numbered, number
+from tests.harness.fleet import Caller, Fleet, Numbered, number
 from tests.harness.proxy import FaultProxy
 from tests.harness.service import Service, until
 from tests.harness.valkey import Valkey
@@ -183,9 +183,24 @@ async def before_the_end(scene: Scene) -> None:
     async with scene.shelf.never_settled():
         gate.set()
         await scene.shelf.settles()
-        assert number(await scene.fleet.everywhere()[1].known(sha256(scene.content).hexdigest()))
+        (other,) = scene.fleet.callers(1, scene.fleet.services[1])
+        await finds(other, scene.content)
         await scene.die()
     await gone(asked)
+
+
+async def finds(caller: Caller, content: bytes) -> None:
+    """
+    Wait until the service that *caller* asks has found the answer in the store; it is near from then on. On a machine
+    that is overloaded a command may take longer than the 250 ms that a request gives it: then the service goes on
+    without the store, and an upload would rightly be bought, not hit.
+    """
+    digest = sha256(content).hexdigest()
+
+    async def found() -> bool:
+        return (await caller.known(digest)).status == 200
+
+    await until(found, what="the answer is found in the store")
 
 
 async def gone(*asked: asyncio.Task[Any]) -> None:
@@ -270,9 +285,11 @@ async def test_killed_at_each_step_and_found_by_the_next_who_starts(
             "duplicate": 0,
         }
         calls = vendor.ledger.calls
-        answers = [await caller.upload(scene.content) for caller in scene.fleet.everywhere()]
         bought = 0 if step.is_kept else 1
-        assert [answer.header("x-cache") for answer in answers] == ["HIT" if step.is_kept else "MISS", "HIT"]
+        for caller, cached in zip(scene.fleet.everywhere(), ("HIT" if step.is_kept else "MISS", "HIT"), strict=True):
+            if cached == "HIT":
+                await finds(caller, scene.content)
+            assert (await caller.upload(scene.content)).header("x-cache") == cached
         assert vendor.ledger.calls == calls + bought
         report = await books_agree(other, vendor.ledger, unsent=step.unsent)
         assert (report["calls"]["stored"], report["calls"]["unknown"]) == (2 + bought, step.lost)

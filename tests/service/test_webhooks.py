@@ -147,7 +147,9 @@ async def office(box: Mailbox, outbox: MemoryOutbox, clock: HandClock, words: Wo
     await office.webhooks.close()
 
 
-async def test_eight_times_in_a_day(box: Mailbox, office: Office, outbox: MemoryOutbox, clock: HandClock) -> None:
+async def test_row_55_eight_times_in_a_day(
+    box: Mailbox, office: Office, outbox: MemoryOutbox, clock: HandClock
+) -> None:
     """
     A receiver that always fails is asked eight times, after pauses that grow, never earlier; then it is given up, and
     nothing waits. What failed is told each time as it was the first time, under one id, at a time of its own.
@@ -225,7 +227,7 @@ async def test_nothing_is_said_while_nothing_is_known(
     await box.holds(1)
 
 
-async def test_a_lost_drop_sends_twice_under_one_id(box: Mailbox, clock: HandClock, words: Words) -> None:
+async def test_row_56_a_lost_drop_sends_twice_under_one_id(box: Mailbox, clock: HandClock, words: Words) -> None:
     """The store is away when the receiver has it: it comes again when the hold is over, and then no more."""
     outbox = Away(clock)
     office = Office(box, outbox, clock, words)
@@ -257,7 +259,7 @@ async def test_what_cannot_be_put_down_is_not_promised(box: Mailbox, clock: Hand
     assert not outbox._lying
 
 
-async def test_a_slow_receiver_does_not_hold_up_others(box: Mailbox, office: Office) -> None:
+async def test_row_55_a_slow_receiver_does_not_hold_up_others(box: Mailbox, office: Office) -> None:
     """One is silent, another is told at once."""
     box.then.append(b"HTTP/1.1 2")
     first, second = await office.promise(box), await office.promise(box)

@@ -9,12 +9,12 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
+from msgspec import structs
 
 from hashcache.core.barrier import Selector
 from hashcache.core.entry import Entry, Instant, Label
@@ -471,11 +471,11 @@ async def test_other_verbs_cost_one_command(valkey: Valkey) -> None:
         assert await cost(store.prolong, old, Instant(old.expires + 10)) == 1
         await store.forget([KEY])
         bid = await store.claim(KEY, "token", LEASE)
-        assert await cost(store.commit, bid.claim, replace(an_entry(store), error="refused")) == 1
+        assert await cost(store.commit, bid.claim, structs.replace(an_entry(store), error="refused")) == 1
         bid = await store.claim(KEY, "token", LEASE)
-        assert await cost(store.commit, bid.claim, replace(an_entry(store), error="refused", failures=2)) == 1
+        assert await cost(store.commit, bid.claim, structs.replace(an_entry(store), error="refused", failures=2)) == 1
         await bought(store)
         bid = await store.claim(KEY, "token", LEASE)
         # Looked at by the script, judged here, and the claim given back.
-        assert await cost(store.commit, bid.claim, replace(an_entry(store), error="refused")) == 2
+        assert await cost(store.commit, bid.claim, structs.replace(an_entry(store), error="refused")) == 2
         assert await cost(store.channel.publish, cleared(store)) == 2

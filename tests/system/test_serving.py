@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import resource
 import signal
 import socket
 from contextlib import AsyncExitStack
@@ -12,9 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.harness.contents import photo
+from tests.harness.flood import soft_limit
 from tests.harness.http import Wire, client, problem, request
 from tests.harness.process import hashcache
 from tests.harness.service import ADMIN_TOKEN, until
@@ -71,6 +74,17 @@ async def test_host_port_and_workers_are_options(services: Services) -> None:
     assert service.url == f"http://[::1]:{port}"
     await until(lambda: len(service.events("store.opened")) == 2, what="two workers have opened the store")
     assert (await upload(service.url, photo())).status_code == 200
+
+
+async def test_each_worker_may_have_as_many_files_open_as_the_system_allows(services: Services) -> None:
+    """Started with a soft limit of 256, it and its workers have the hard one (a million where there is none)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 1_048_576 if hard == resource.RLIM_INFINITY else hard
+    with soft_limit(256):
+        service = await services.start("--workers", "2", **CHEAP)
+    processes = [psutil.Process(service.pid), *service.workers()]
+    assert len(processes) == 3
+    assert {process.rlimit(psutil.RLIMIT_NOFILE) for process in processes} == {(most, hard)}
 
 
 async def test_the_env_file_is_read_and_the_environment_wins(services: Services, tmp_path: Path) -> None:

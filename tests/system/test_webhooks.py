@@ -204,7 +204,7 @@ async def test_where_there_are_none(services: Services, paid: dict[str, str], bo
 
 
 @pytest.mark.prove
-async def test_another_process_delivers_what_a_killed_one_had_promised(
+async def test_row_56_another_process_delivers_what_a_killed_one_had_promised(
     services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox
 ) -> None:
     """
@@ -226,7 +226,7 @@ async def test_another_process_delivers_what_a_killed_one_had_promised(
 
 
 @pytest.mark.prove
-async def test_another_process_delivers_what_a_killed_one_could_not(
+async def test_row_56_another_process_delivers_what_a_killed_one_could_not(
     services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox, tmp_path: Path
 ) -> None:
     """SIGKILL after a try that failed: another process tries again, with the same id, and what was bought."""
@@ -244,7 +244,31 @@ async def test_another_process_delivers_what_a_killed_one_could_not(
     await until(lambda: waiting(tmp_path) == 0)
 
 
-async def test_a_receiver_that_was_down_is_told_when_it_is_up(
+@pytest.mark.prove
+@pytest.mark.timeout(120)
+async def test_row_56_what_a_killed_one_was_delivering_is_delivered_again(
+    services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox, tmp_path: Path
+) -> None:
+    """
+    SIGKILL when the receiver has the webhook and has not yet said so: when the hold of 30 s for one try is over it
+    comes once more, from another process, with the same id, about the same answer. After that nothing waits.
+    """
+    one, other = await services.start(**settings), await services.start(**settings)
+    box.then.append(b"HTTP/1.1 2")
+    webhook = await bought(one, vendor, photo(), box.url)
+    await box.holds(1)
+    await one.kill()
+    first, second = await box.holds(2, within=75)
+    assert first.id == second.id == webhook
+    assert first.json == second.json
+    assert all(message.signed_by(SECRET) for message in (first, second))
+    assert await until(lambda: other.events("webhook.sent"))
+    await until(lambda: waiting(tmp_path) == 0)
+    assert len(box.messages) == 2
+    assert vendor.ledger.calls == 1
+
+
+async def test_row_55_a_receiver_that_was_down_is_told_when_it_is_up(
     services: Services, vendor: ScriptedVendor, settings: dict[str, str], box: Mailbox
 ) -> None:
     """

@@ -7,6 +7,7 @@ Rule 2: nothing outlives the process. Within it, several ends may share one stor
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -163,6 +164,7 @@ class MemoryStore:
 
     async def scan(self, cursor: str | None, limit: int) -> Page:
         """Heads in the order of their names; the cursor is the last name seen."""
+        await asyncio.sleep(0)  # whoever goes through all pages waits for nothing else: others have their turn
         names = self._shelf.after(cursor or "", limit)
         heads = (self._head(name) for name in names)
         return Page(tuple(head for head in heads if head), names[-1] if len(names) == limit else None)
