@@ -29,7 +29,8 @@ _ENTROPY_NAME = "entropy"
 # Runs up to 256 characters: a picture in base64 is longer, a key is not.
 _RUN = re.compile(rb"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,256}+={0,2}+(?![A-Za-z0-9+/_=-])")
 _RANK = {name: rank for rank, name in enumerate((*(rule.name for rule in RULES), _ENTROPY_NAME))}
-_ROUNDS = 3
+#: What stood right beside a secret can be seen for one only when that is gone; a longer chain of them is nothing to keep.
+_ROUNDS = 16
 
 
 class OnSecret(StrEnum):
@@ -106,7 +107,7 @@ def redact(payload: bytes, *, entropy: float | None = None, most: int = MOST) ->
     *payload* with `[secret: rule]` in place of each secret. What was valid JSON still is; two keys of an object that
     were secrets by one rule have one name then.
 
-    None: it is too long, or was not clean after three rounds.
+    None: it is too long, or was not clean after sixteen rounds.
     """
     if len(payload) > most:
         return None
