@@ -16,10 +16,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from hashcache.core.barrier import NONE
 from hashcache.core.compression import zstd

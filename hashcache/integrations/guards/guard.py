@@ -29,7 +29,7 @@ _ENTROPY_NAME = "entropy"
 # Runs up to 256 characters: a picture in base64 is longer, a key is not.
 _RUN = re.compile(rb"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,256}+={0,2}+(?![A-Za-z0-9+/_=-])")
 _RANK = {name: rank for rank, name in enumerate((*(rule.name for rule in RULES), _ENTROPY_NAME))}
-#: What stood right beside a secret can be seen for one only when that is gone; a longer chain of them is nothing to keep.
+#: What stands beside a secret may be seen for one only when that is gone; a longer chain of them is nothing to keep.
 _ROUNDS = 16
 
 
