@@ -347,8 +347,8 @@ def imported(path: Path) -> Iterable[str]:
 
 def test_load_tests_know_neither_tests_nor_the_code_that_they_load() -> None:
     """
-    They meet hashcache over HTTP only; what a vendor bills is counted by nobody but the vendor. What measures the library
-    and its digests in one process has nothing to meet over HTTP, and no vendor.
+    They meet hashcache over HTTP only; what a vendor bills is counted by nobody but the vendor. What measures the
+    library and its digests in one process has nothing to meet over HTTP, and no vendor.
     """
     compare = ROOT / "loadtests" / "compare"
     in_process = {compare / "borders.py", compare / "library" / "caches.py"}
