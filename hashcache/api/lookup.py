@@ -23,7 +23,7 @@ from hashcache.api.rendering import PRIVATE, json_response
 from hashcache.core.digest import parse_sha256
 from hashcache.core.money import FREE, MicroDollars, decimal
 from hashcache.core.outcome import Outcome
-from hashcache.engine.cache import Found
+from hashcache.engine.found import Found
 from hashcache.service.failures import recall
 
 MOST_DIGESTS = 1000

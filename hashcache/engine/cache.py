@@ -12,8 +12,7 @@ Rule 3: a flight that began before a clear gives no answer to anybody who asks a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -30,6 +29,8 @@ from hashcache.engine.answers import remembered
 from hashcache.engine.ask import Ask
 from hashcache.engine.coherence import WINDOW, Coherence
 from hashcache.engine.flights import Flight, Flights
+from hashcache.engine.found import Found
+from hashcache.engine.hits import Hits
 from hashcache.engine.load import Load, LoadFailed
 from hashcache.engine.near import Near
 from hashcache.engine.owed import Owed
@@ -39,21 +40,6 @@ from hashcache.engine.view import StoreObserver, View
 from hashcache.engine.waiting import Wakes
 from hashcache.engine.witness import Witness
 from hashcache.ports import Channel, Slot, Store
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """
-    What lies under some keys: the outcome of the first fresh one; else the *failure* remembered of one, if any;
-    *pending*: whether one is being bought. *causes*: why there is none, as the store says of each key. *away*: the
-    store did not answer, so that nothing found means nothing.
-    """
-
-    outcome: Outcome | None
-    pending: bool
-    failure: LoadFailed | None = None
-    causes: Mapping[Key, Cause] = field(default_factory=dict)
-    away: bool = False
 
 
 class Cache:
@@ -80,6 +66,7 @@ class Cache:
         self.flights = Flights()
         self.view = View(near, observer, returned=self._returned)
         self.witness = Witness(store, self.view)
+        self.hits = Hits(self.flights, self.look, self.look_all)
         self.owed = Owed(self.witness)
         wakes = Wakes()
         self.search = Search(store, self.witness, self.view, self.owed, wakes, token=token, chance=chance)
@@ -101,6 +88,7 @@ class Cache:
         late = await self.flights.drain(grace)
         left = max(timedelta(0), grace - timedelta(seconds=monotonic() - began))
         late += await self.revival.drain(left)
+        await self.hits.close()
         await self.owed.close()
         await self.coherence.close()
         return late

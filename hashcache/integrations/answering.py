@@ -19,13 +19,13 @@ from hashcache.core.barrier import Selector
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.key import Key
 from hashcache.core.outcome import Level, Outcome, Status
+from hashcache.engine.hits import UNKNOWN
 from hashcache.engine.invalidation import SOON
 from hashcache.engine.load import LoadFailed
 from hashcache.integrations.asked import Asked
 from hashcache.integrations.figures import Stats, Tally
 from hashcache.integrations.guarding import Guarding, UserKeys
 from hashcache.integrations.guards.guard import OnSecret
-from hashcache.integrations.hits import UNKNOWN
 from hashcache.integrations.lifetime import Lifetime
 from hashcache.integrations.loads import FunctionLoad, error_of
 from hashcache.integrations.prefetching import Prefetch, Prefetching
@@ -238,7 +238,7 @@ class Answering(Lifetime):
     async def _outcome(self, asked: Asked, load: FunctionLoad, *, refresh: bool) -> Outcome:
         """The engine's answer, counted; raises the function's own error."""
         kind, opened = asked.kind, self.here
-        found = await opened.hits.look(asked.key) if kind.plain and not refresh else UNKNOWN
+        found = await opened.engine.hits.look(asked.key) if kind.plain and not refresh else UNKNOWN
         try:
             outcome = found.outcome or await opened.engine.get_or_load(
                 asked.key,

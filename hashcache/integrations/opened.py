@@ -19,7 +19,6 @@ from hashcache.engine.cache import Cache as Engine
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.near import Near
 from hashcache.integrations.forgetting import Forgetting
-from hashcache.integrations.hits import Hits
 from hashcache.integrations.listening import Invalidated, ListeningChannel
 
 log = logging.getLogger("hashcache")
@@ -46,7 +45,6 @@ class Opened:
         self.engine = Engine(
             store, self.channel, Near(near), token=wiring.token, chance=wiring.chance, observer=_Spokesman()
         )
-        self.hits = Hits(self.engine)
         self.invalidations = Invalidations(self.engine)
         self.forgetting = Forgetting(self.invalidations)
         self.orders: set[asyncio.Task[Any]] = set()
@@ -67,7 +65,6 @@ class Opened:
         self.engine.stop()
         if self.orders:
             await asyncio.wait(set(self.orders), timeout=grace.total_seconds())
-        await self.hits.close()
         late = await self.engine.close(grace)
         if late:
             log.warning("cache.error operation=close cancelled=%d", late)

@@ -29,7 +29,8 @@ from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
 from hashcache.core.policy import Policy
 from hashcache.core.spend import Account
-from hashcache.engine.cache import Cache, Found
+from hashcache.engine.cache import Cache
+from hashcache.engine.found import Found
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.load import LoadFailed
 from hashcache.ports import Body, Provider
@@ -211,8 +212,12 @@ class Analyses:
         return self._cache.is_flying(self._routing.keys(sha256, kind, caller.tenant))
 
     async def recall(self, sha256: str, caller: Caller, kind: Kind) -> Found:
-        """What the store has of the content with this SHA-256, of *kind*: one read. The caller's own tenant only."""
-        return await self._cache.look(self._routing.keys(sha256, kind, caller.tenant))
+        """
+        What the store has of the content with this SHA-256, of *kind*: one read, which several callers may share. The
+        caller's own tenant only.
+        """
+        keys = self._routing.keys(sha256, kind, caller.tenant)
+        return await (self._cache.hits.look(keys[0]) if len(keys) == 1 else self._cache.look(keys))
 
     async def known(self, sha256: str, caller: Caller, kind: Kind | None = None) -> Found:
         """

@@ -27,7 +27,7 @@ from hashcache.core.letter import Letter
 from hashcache.core.outcome import Outcome
 from hashcache.core.signature import signatures
 from hashcache.core.target import Origin, Target
-from hashcache.engine.cache import Found
+from hashcache.engine.found import Found
 from hashcache.ports import Posted, Postman
 from hashcache.service.callers import Caller, Role
 from hashcache.service.times import rfc3339

@@ -166,7 +166,7 @@ async def test_a_herd_costs_the_store_two_reads(valkey: Valkey) -> None:
             given = await asyncio.gather(*(cache.get_or_load("a", _never) for _ in range(100)))
             assert given == [{"x": 1}] * 100
             assert client.info("commandstats")["cmdstat_mget"]["calls"] == 2
-        hits = cache.answering.opened.hits
+        hits = cache.answering.opened.engine.hits
         assert (hits._looking, hits._alone) == (set(), True)
 
 

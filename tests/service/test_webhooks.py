@@ -16,7 +16,7 @@ from hashcache.core.errors import OutboxFull, ProviderError, ProviderFailed, Sto
 from hashcache.core.letter import Hook, Letter, Sealer
 from hashcache.core.outcome import Outcome
 from hashcache.core.target import Target
-from hashcache.engine.cache import Found
+from hashcache.engine.found import Found
 from hashcache.ports import Bounds, Posted, Sealed
 from hashcache.postman import HttpPostman
 from hashcache.service.callers import Caller, Role
