@@ -1,18 +1,17 @@
 """
 How the log looks: one line an event on stderr, coloured in a terminal, JSON elsewhere.
 
-Rule: the server's own lines come through the same renderer, so a log has one format.
+Rule: the server's own lines look like ours, so a log has one format.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from datetime import UTC, datetime
 
-import msgspec
 import structlog
+
+from hashcache.cli.jsonlines import JsonLines, encoded
 
 
 def configure() -> None:
@@ -21,16 +20,16 @@ def configure() -> None:
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # An instant is written by whoever writes the line: spelling it in Python took a quarter of a line's time.
     last: list[structlog.types.Processor] = (
-        [structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer()]
         if terminal
-        else [_stamp, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(encoded)]
     )
     structlog.configure(
         processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO) if terminal else JsonLines,
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -43,23 +42,6 @@ def configure() -> None:
         logging.getLogger(name).setLevel(
             logging.ERROR
         )  # they warn of each malformed request; our own line says it better
-
-
-def _stamp(_: object, __: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
-    line["timestamp"] = datetime.now(UTC)
-    return line
-
-
-def _json(line: object, **_: object) -> str:
-    """*line* as JSON; what JSON does not know is written as Python shows it, and half a surrogate pair escaped."""
-    try:
-        return msgspec.json.encode(line, enc_hook=repr).decode()
-    except UnicodeEncodeError:
-        return json.dumps(line, default=_shown)
-
-
-def _shown(value: object) -> str:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else repr(value)
 
 
 def _foreign(last: list[structlog.types.Processor]) -> list[structlog.types.Processor]:
