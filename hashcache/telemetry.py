@@ -33,6 +33,7 @@ class Telemetry:
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
+        self._log = log.bind()  # a hit has little else to do than to say so: nothing is looked up for it each time
 
     def answered(self, outcome: Outcome, content: Content | None, *, milliseconds: float) -> None:
         """One question was answered, in so many *milliseconds*."""
@@ -40,7 +41,7 @@ class Telemetry:
         self._reporter.add(count(outcome, kind=kind, milliseconds=milliseconds), booked(outcome))
         if outcome.cached:
             self._reporter.hit(outcome.entry.key)
-        log.info(
+        self._log.info(
             "cache.hit" if outcome.cached else "cache.miss",
             file=safe_name(content.name if content else None),
             kind=kind,

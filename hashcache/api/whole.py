@@ -8,9 +8,10 @@ Rule 2: what was found out, of it and of the cache, is not found out again: it g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from time import perf_counter
 
+import msgspec
+from msgspec.structs import replace
 from starlette.types import Scope
 
 from hashcache.api.intake import Limits
@@ -24,8 +25,7 @@ from hashcache.core.key import Key
 _PLACE = "hashcache.whole"
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(msgspec.Struct, frozen=True):
     """
     The one file in a form, from byte *start* to byte *end* of it. *hashing*: seconds spent telling it apart and naming
     it. *causes*: why the cache has nothing of it, where that was just looked up.

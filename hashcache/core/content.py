@@ -10,8 +10,9 @@ Rule 3: only the first HEAD bytes of a file are looked at; no decoder runs here.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from hashcache.core.digest import Digest
 
@@ -27,8 +28,7 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """One upload, described: *digest* names its bytes, *media_type* is told by them, *name* is the client's."""
 
     kind: Kind

@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+import msgspec
 from blake3 import blake3
 
 #: Up to this size SHA-256 alone is faster than BLAKE3 and a look-up.
@@ -22,8 +22,7 @@ SMALL = 4 * 1024
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(msgspec.Struct, frozen=True):
     """*value* is the raw digest of *size* bytes under *algorithm* (a name of RFC 9530)."""
 
     value: bytes

@@ -4,8 +4,10 @@ What one request did. Built once, at the end of a stage; feeds headers, counters
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from hashcache.core.entry import Entry, Instant
 from hashcache.core.freshness import Cause
@@ -32,8 +34,7 @@ class Level(StrEnum):
     SOURCE = "source"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """
     One answered question.
 

@@ -93,7 +93,7 @@ class Cache:
         await self.coherence.close()
         return late
 
-    def glance(self, keys: Sequence[Key]) -> Outcome | None:
+    def glance(self, keys: Iterable[Key]) -> Outcome | None:
         """
         The first fresh answer that near memory may give under *keys*, if any, and nothing else: no task, no command,
         nothing set going. For policies that ask nothing of a hit (`Revival`); the others go through `get_or_load`.
@@ -101,7 +101,11 @@ class Cache:
         if not self.channel.alive:
             return None
         began = monotonic()
-        return next((near for key in keys if (near := self._near(key, began)) is not None), None)
+        for key in keys:
+            near = self._near(key, began)
+            if near is not None:
+                return near
+        return None
 
     def is_flying(self, keys: Iterable[Key]) -> bool:
         """Whether an answer under one of *keys* is being looked for or bought here, which may be joined."""

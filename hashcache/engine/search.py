@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
+
+from msgspec.structs import replace
 
 from hashcache.core.barrier import Barrier
 from hashcache.core.entry import EPOCH, Entry

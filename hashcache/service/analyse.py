@@ -204,7 +204,7 @@ class Analyses:
         caller's own tenant only.
         """
         if kind is None:
-            return self._cache.glance(self._routing.candidates(sha256, caller.tenant))
+            return self._cache.glance(self._routing.answers(sha256, caller.tenant))
         return self._cache.glance(self._routing.keys(sha256, kind, caller.tenant))
 
     def is_under_way(self, sha256: str, caller: Caller, kind: Kind) -> bool:

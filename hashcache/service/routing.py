@@ -9,7 +9,7 @@ Rule 3: a provider's epoch is part of every question: raised, all is asked anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hashcache.core.content import Kind
@@ -62,6 +62,10 @@ class Routing:
             known = (epoch, self.question(provider, kind, tenant).variant)
             self._variants[provider.name, kind, tenant] = known
         return known[1]
+
+    def answers(self, sha256: str, tenant: str) -> Iterator[Key]:
+        """The keys under which an answer for this content may lie, whatever its kind: best first, made on demand."""
+        return (key for kind in Kind for key in self.keys(sha256, kind, tenant))
 
     def candidates(self, sha256: str, tenant: str, *among: Kind) -> list[Key]:
         """

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import prometheus_client
 import pytest
+from msgspec import structs
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
@@ -51,7 +52,15 @@ def sample(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 def test_each_request_is_in_exactly_one_outcome() -> None:
     """Stale are not hits here, collapsed not misses: the outcomes add up to all requests."""
     totals: Counter[str] = Counter()
-    for outcome in [HIT, HIT, replace(HIT, status=Status.STALE), MISS, MISS, MISS, replace(MISS, collapsed=True)]:
+    for outcome in [
+        HIT,
+        HIT,
+        structs.replace(HIT, status=Status.STALE),
+        MISS,
+        MISS,
+        MISS,
+        structs.replace(MISS, collapsed=True),
+    ]:
         totals += count(outcome, kind="image", milliseconds=3)
     totals += count(HIT, kind="text", milliseconds=3)
     samples = read(totals)
