@@ -103,8 +103,8 @@ export class Analysis extends EventTarget {
     };
     progress(0);
     // A pasted text is text whatever it looks like; of a file the bytes tell what it is.
-    const type = this.text === null ? "application/octet-stream" : "text/plain";
-    const { ttl, ...answer } = await upload(this.content, { type, force: this.#force, signal, progress });
+    const { name } = this;
+    const { ttl, ...answer } = await upload(this.content, { name, force: this.#force, signal, progress });
     this.#force = false;
     this.digest = answer.sha256;
     this.#finish(answer, { ttl, uploaded: true });

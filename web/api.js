@@ -33,9 +33,12 @@ export async function lookup(sha256, signal) {
   return { ...body.analyses[0], cost: body.cost };
 }
 
-/** Upload *content*; *type* is `text/plain` for a text, else its bytes tell. As XMLHttpRequest: fetch tells no progress. */
-export async function upload(content, { type, force, signal, progress }) {
-  const answer = await withKey(() => send(content, { type, force, signal, progress }));
+/**
+ * Upload *content*: as the file *name* in a form, so that the server's log can name it; null: as the text that it is,
+ * whose line ends a form would rewrite. As XMLHttpRequest: fetch tells no progress.
+ */
+export async function upload(content, { name, force, signal, progress }) {
+  const answer = await withKey(() => send(content, { name, force, signal, progress }));
   return { ...read(answer.status, answer.text), ttl: answer.ttl };
 }
 
@@ -49,16 +52,16 @@ async function post(path, body, signal) {
   }
 }
 
-function send(content, { type, force, signal, progress }) {
+function send(content, { name, force, signal, progress }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     let sent = 0;
     request.open("POST", "/api/analyze");
     for (const [name, value] of Object.entries(credentials())) request.setRequestHeader(name, value);
-    request.setRequestHeader("Content-Type", type);
+    if (name === null) request.setRequestHeader("Content-Type", "text/plain");
     if (force) request.setRequestHeader("X-Force-Refresh", "true");
     request.upload.onprogress = (event) => {
-      sent = event.loaded;
+      sent = Math.min(event.loaded, content.size); // what is around it in a form is not counted
       progress(sent);
     };
     request.upload.onload = () => {
@@ -73,8 +76,14 @@ function send(content, { type, force, signal, progress }) {
       return;
     }
     signal.addEventListener("abort", () => request.abort(), { once: true });
-    request.send(content);
+    request.send(name === null ? content : form(content, name));
   });
+}
+
+function form(content, name) {
+  const fields = new FormData();
+  fields.append("file", content, name);
+  return fields;
 }
 
 /** For how many seconds the answer is kept (Cache-Status, RFC 9211); null when it is not. */

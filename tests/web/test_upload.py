@@ -80,6 +80,7 @@ async def test_a_miss_is_uploaded_with_its_progress(
         assert part in verdict
     assert sha256(content).hexdigest() in verdict
     assert vendor.ledger.calls == calls + 1
+    assert bought.events("cache.miss")[-1]["file"] == "photo-0.jpg"
 
 
 async def test_a_text_keeps_its_line_ends(chromium: Chromium, bought: Service, vendor: ScriptedVendor) -> None:
