@@ -45,7 +45,7 @@ async def text_in(raw: bytes) -> bytes:
             cut = _cut(raw, at, end)
             pieces.append(_read(raw[at:cut]).encode())
             at = cut
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # between two pieces others have their turn
     except UnicodeEncodeError:
         raise Problem("bad-text", "The text holds half of a surrogate pair, which no UTF-8 can carry.") from None
     return b"".join(pieces)
