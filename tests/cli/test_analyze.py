@@ -262,7 +262,7 @@ async def test_clear_asks(shell: Shell, keys: str, code: int, left: int) -> None
     (shell.folder / "note.txt").write_text(text(), encoding="utf-8")
     await shell("analyze", "note.txt")
     async with Terminal(shell.folder, "clear", "text:*", environment=shell.environment) as terminal:
-        await terminal.shows("1 entry matches text:*. Clear? [y/N]:")
+        await terminal.asks("1 entry matches text:*. Clear? [y/N]:")
         if keys:
             terminal.press(keys)
         else:

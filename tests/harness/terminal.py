@@ -70,6 +70,19 @@ class Terminal:
         """Wait until *text* was written."""
         await until(lambda: text in self.screen, within=SECONDS, what=f"the terminal shows {text!r}")
 
+    async def asks(self, text: str) -> None:
+        """
+        Wait until the question *text* was written, and the command sleeps until a key comes: a Ctrl-C that arrives
+        between the two is noted by Python, which then waits for a key all the same.
+        """
+        await self.shows(text)
+        await until(lambda: self._state == "S", within=SECONDS, what="the command waits for a key")
+
+    @property
+    def _state(self) -> str:
+        """`R` while it runs, `S` while it sleeps (proc(5))."""
+        return Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     def press(self, keys: str) -> None:
         """Type *keys*."""
         os.write(self._ours, keys.encode())
