@@ -11,7 +11,7 @@ Rule 3: while the store is asked, the upload takes its room as every other does.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import closing
 from time import monotonic
 
@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from hashcache.api.access import Access
-from hashcache.api.asked import Asked, Fields
+from hashcache.api.asked import Asked
 from hashcache.api.intake import Limits
 from hashcache.api.problems import Problem
 from hashcache.api.rendering import answer
@@ -32,7 +32,8 @@ from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
 
 #: Headers that ask for something else than the answer, or tell something of the body that is to be checked.
-_UNUSUAL = (*WISHES, "content-encoding", "expect", "if-none-match", "transfer-encoding")
+_UNUSUAL = frozenset(name.encode() for name in (*WISHES, "content-encoding", "expect", "if-none-match"))
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 _BY_DIGEST = re.compile(r"/api/analyses/([0-9a-f]{64})")
 _UPLOAD = "/api/analyze"
 
@@ -46,24 +47,37 @@ class AtOnce:
         self._limits = limits
         self._observer = observer
 
-    def answer(self, scope: Scope, headers: Fields, body: bytearray) -> Response | Awaitable[Response | None] | None:
+    def answer(
+        self, scope: Scope, fields: Mapping[bytes, bytes], read: bytes, start: int
+    ) -> Response | Awaitable[Response | None] | None:
         """
-        The answer to the request of *scope*, with these *headers* and this whole *body*, now or after a moment; None:
-        ask the pages.
+        The answer to the request of *scope*, with these header *fields* and the body from *start* on of *read*, now or
+        after a moment; None: ask the pages.
         """
         method, path = scope["method"], scope["path"]
-        if scope["query_string"] or any(name in headers for name in _UNUSUAL):
+        if scope["query_string"] or not _UNUSUAL.isdisjoint(fields):
             return None
-        by_digest = _BY_DIGEST.fullmatch(path) if method in ("GET", "HEAD") else None
-        if by_digest is None and (method != "POST" or path != _UPLOAD):
+        by_digest = None
+        if method != "POST":
+            by_digest = _BY_DIGEST.fullmatch(path) if method in ("GET", "HEAD") else None
+            if by_digest is None:
+                return None
+        elif path != _UPLOAD:
             return None
-        try:
-            caller = self._access.caller(Asked(scope))
-        except Problem:
+        caller = self._caller(scope, fields)
+        if caller is None:
             return None
         if by_digest is not None:
             return self._known(by_digest[1], caller)
-        return self._uploaded(scope, headers.get("content-type", ""), body, caller)
+        return self._uploaded(scope, fields.get(b"content-type", b""), read, start, caller)
+
+    def _caller(self, scope: Scope, fields: Mapping[bytes, bytes]) -> Caller | None:
+        if _CREDENTIALS.isdisjoint(fields):
+            return self._access.callers.identify(None)
+        try:
+            return self._access.caller(Asked(scope))
+        except Problem:
+            return None
 
     def _known(self, sha256: str, caller: Caller) -> Response | None:
         began = monotonic()
@@ -74,10 +88,10 @@ class AtOnce:
         return answer(outcome, timings={"lookup": outcome.looked}, tag=True)
 
     def _uploaded(
-        self, scope: Scope, content_type: str, body: bytearray, caller: Caller
+        self, scope: Scope, content_type: bytes, read: bytes, start: int, caller: Caller
     ) -> Response | Awaitable[Response | None] | None:
         began = monotonic()
-        whole = Whole.read(content_type, body, self._limits, caller.tenant)
+        whole = Whole.read(content_type.decode("latin-1"), read, start, self._limits, caller.tenant)
         if whole is None:
             return None
         found = self._analyses.glance(whole.digest.hex, caller, whole.kind)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from time import monotonic
 
@@ -41,8 +41,9 @@ _VERSIONS = frozenset({"1", "1.0", "1.1", "2"})
 
 _BROKEN_OFF = Problem("malformed", "The body ends before it is complete.", headers={"Connection": "close"})
 
-#: Answers a request that has come whole: a scope, its headers and the body in; the answer out, now or soon, or None.
-Swift = Callable[[Scope, Fields, bytearray], Response | Awaitable[Response | None] | None]
+#: Answers a request that has come whole: a scope, its headers, each of which came once, the bytes that were read and
+#: where in them the body begins in; the answer out, now or soon, or None.
+Swift = Callable[[Scope, Mapping[bytes, bytes], bytes, int], Response | Awaitable[Response | None] | None]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
@@ -63,22 +64,24 @@ class Connection:
         self._observer = observer
         self._swift = swift
 
-    def at_once(self, scope: Scope, body: bytearray) -> Response | Awaitable[Response | None] | None:
+    def at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response | None] | None:
         """
-        The answer to a request that has come whole, or the wait for it; None, now or then: call this application.
+        The answer to a request that has come whole, in *read*, where its body begins at *start*; or the wait for it;
+        None, now or then: call this application.
 
         For servers that may ask before they make a task of the request.
         """
-        return copy_context().run(self._at_once, scope, body)
+        return copy_context().run(self._at_once, scope, read, start)
 
-    def _at_once(self, scope: Scope, body: bytearray) -> Response | Awaitable[Response | None] | None:
-        headers = Fields.of(scope)
-        request_id = self._id_of(headers)
-        structlog.contextvars.bind_contextvars(request=request_id)
-        if _refusal(scope, headers) is not None:
+    def _at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response | None] | None:
+        fields = dict(scope["headers"])
+        if len(fields) != len(scope["headers"]) or _is_unusual(scope, fields):
             return None
+        asked = fields.get(b"x-request-id")
+        request_id = self._new_id() if asked is None else self._chosen(asked.decode("latin-1"))
+        structlog.contextvars.bind_contextvars(request=request_id)
         try:
-            answer = self._swift(scope, headers, body)
+            answer = self._swift(scope, fields, read, start)
         except Exception:
             log.exception("request.fault", path=scope["path"])
             return None
@@ -122,7 +125,10 @@ class Connection:
 
     def _id_of(self, headers: Fields) -> str:
         asked = headers.get("x-request-id")
-        return asked if asked is not None and _REQUEST_ID.fullmatch(asked) else self._new_id()
+        return self._new_id() if asked is None else self._chosen(asked)
+
+    def _chosen(self, asked: str) -> str:
+        return asked if _REQUEST_ID.fullmatch(asked) else self._new_id()
 
     async def _fail(self, exchange: _Exchange, scope: Scope, error: Exception) -> None:
         problem = problems.of(error)
@@ -141,6 +147,18 @@ def _signed(response: Response | None, request_id: str) -> Response | None:
 def _own_fields(request_id: str) -> tuple[tuple[bytes, bytes], ...]:
     """What every answer says, whoever gives it."""
     return (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")
+
+
+def _is_unusual(scope: Scope, fields: Mapping[bytes, bytes]) -> bool:
+    """Whether `_refusal` may have to say something of headers that came once each."""
+    length = sum(map(len, fields)) + sum(map(len, fields.values())) + 4 * len(fields)
+    return (
+        length > MOST_HEADERS
+        or scope["http_version"] != "1.1"
+        or not fields.get(b"host")
+        or b"transfer-encoding" in fields
+        or not fields.get(b"content-length", b"0").isdigit()
+    )
 
 
 def _refusal(scope: Scope, headers: Fields) -> Problem | None:

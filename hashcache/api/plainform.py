@@ -27,20 +27,20 @@ def boundary_of(content_type: str) -> bytes | None:
     return plain[1].encode() if plain is not None else None
 
 
-def file_in(form: bytes | bytearray, boundary: bytes) -> tuple[bytes, int, int] | None:
+def file_in(read: bytes, boundary: bytes, at: int) -> tuple[bytes, int, int] | None:
     """
-    The client's name of the one file in a *form* that has come whole, and where in it the file begins and ends; None:
-    this is not plain, or not whole.
+    The client's name of the one file in a form that has come whole and is *read*, from *at* on, and where in *read* the
+    file begins and ends; None: this is not plain, or not whole.
     """
     opening = b"--" + boundary + _OPENED
-    head = _HEAD.match(form, len(opening)) if form.startswith(opening) else None
+    head = _HEAD.match(read, at + len(opening)) if read.startswith(opening, at) else None
     if head is None:
         return None
     closing = b"\r\n--" + boundary
-    end = form.find(closing, head.end())
-    if end < 0 or form[end + len(closing) :] != _CLOSED:
+    end = read.find(closing, head.end())
+    if end < 0 or read[end + len(closing) :] != _CLOSED:
         return None
-    return bytes(head[1]), head.end(), end
+    return head[1], head.end(), end
 
 
 class PlainFile:

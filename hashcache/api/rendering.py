@@ -7,9 +7,8 @@ Rule 2: a body says what this caller spent and saved, so it is private to him.
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
+from blake3 import blake3
 from starlette.responses import Response
 
 from hashcache.core.money import decimal
@@ -40,7 +39,7 @@ def answer(
     timing = ", ".join([f"{name};dur={duration:.2f}" for name, duration in timings.items()])
     headers.append((b"server-timing", timing.encode()))
     if tag:
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        etag = f'"{blake3(body).hexdigest(16)}"'
         headers.append((b"etag", etag.encode()))
         if conditional is not None and names(conditional, etag):
             return _Answer(b"", 304, headers)
@@ -88,13 +87,14 @@ def document(outcome: Outcome) -> bytes:
 
 def _fields_of(outcome: Outcome) -> list[tuple[bytes, bytes]]:
     """What the answer's headers say of *outcome*, and of whose it is."""
+    entry, status = outcome.entry, outcome.status
     fields = [
         *_PRIVATE_FIELDS,
         (b"x-cache", b"HIT" if outcome.cached else b"MISS"),
-        (b"x-cache-status", outcome.status.value.encode()),
-        (b"x-cache-key", outcome.entry.key.logical.encode("latin-1")),
+        (b"x-cache-status", status.encode()),
+        (b"x-cache-key", entry.key.logical.encode("latin-1")),
         (b"cache-status", outcome.cache_status.encode()),
     ]
-    if outcome.status in (Status.HIT, Status.STALE):
-        fields.append((b"age", b"%d" % outcome.entry.age(outcome.at)))
+    if status is Status.HIT or status is Status.STALE:
+        fields.append((b"age", b"%d" % entry.age(outcome.at)))
     return fields

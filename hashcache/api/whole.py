@@ -38,23 +38,26 @@ class Whole(msgspec.Struct, frozen=True):
     causes: Mapping[Key, Cause] | None = None
 
     @classmethod
-    def read(cls, content_type: str, form: bytearray, limits: Limits, tenant: str) -> Whole | None:
-        """The file in *form*, which has come whole; None: it is for an intake to read, or to refuse."""
+    def read(cls, content_type: str, read: bytes, at: int, limits: Limits, tenant: str) -> Whole | None:
+        """
+        The file in the form that has come whole and is *read*, from *at* on; None: it is for an intake to read, or to
+        refuse.
+        """
         boundary = boundary_of(content_type)
-        found = file_in(form, boundary) if boundary is not None else None
+        found = file_in(read, boundary, at) if boundary is not None else None
         if found is None:
             return None
         name, start, end = found
         if not 0 < end - start <= limits.upload:
             return None
         began = perf_counter()
-        with memoryview(form) as whole, whole[start:end] as content:
+        with memoryview(read) as whole, whole[start:end] as content:
             told = _told(content, limits.text)
             if told is None:
                 return None
             digest = _digest(content, limits.known, tenant)
         named = Content(*told, digest, name.decode("utf-8", "replace"))
-        return cls(named, start, end, perf_counter() - began)
+        return cls(named, start - at, end - at, perf_counter() - began)
 
     @classmethod
     def of(cls, scope: Scope) -> Whole | None:

@@ -4,8 +4,9 @@ What happens on a connection before the application hears of a request: uvicorn'
 Rule 1: the head of a request has HEAD_SECONDS to arrive and takes HEAD_BYTES at most. uvicorn itself waits for ever
         and keeps whatever comes; the application's own, smaller limit counts complete heads only.
 Rule 2: a connection that is opened and never used is closed after the same time.
-Rule 3: of a request that came whole, the application is asked for an answer that waits for nothing, or not for long
-        (`Connection.at_once`), before a task is made of it. Whatever has none takes uvicorn's way.
+Rule 3: of a request that came whole in one read, the application is asked for an answer that waits for nothing, or not
+        for long (`Connection.at_once`), before uvicorn hears of it. Whatever has none takes uvicorn's way, unchanged.
+Rule 4: while that answer is waited for, the next bytes of the connection wait their turn, one read of them at most.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from hashcache.cli.oneread import OneRead
 
 HEAD_SECONDS = 10.0
 #: More than one read of the socket brings (256 KiB): a body's first bytes come along with a head, and are none of it.
 HEAD_BYTES = 512 * 1024
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_AtOnce = Callable[[Any, bytearray], Response | Awaitable[Response | None] | None]
+_AtOnce = Callable[[Any, bytes, int], Response | Awaitable[Response | None] | None]
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -31,9 +34,13 @@ class BoundedHeads(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._head: int | None = 0  # bytes of it so far; None: it is complete
         self._patience: asyncio.TimerHandle | None = None
-        self._at_once: _AtOnce | None = getattr(self.app, "at_once", None)
-        self._receiving = False
-        self._begun: RequestResponseCycle | None = None  # what waits for the end of what has just come
+        plain = self.limit_concurrency is None and not self.root_path  # what uvicorn would do with these is its own
+        self._at_once: _AtOnce | None = getattr(self.app, "at_once", None) if plain else None
+        self._between = True  # uvicorn's parser has no part of a request
+        self._held: list[bytes] | None = None  # what came while an answer is waited for; None: none is
+        self._leaving = False  # the server ends as soon as that answer is given
+        self._along: dict[str, Any] = {}  # what was found out about the next request that uvicorn hears of
+        self._answered = 0.0  # when the last answer was given on the short way, by the loop's clock
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A client has connected."""
@@ -43,17 +50,20 @@ class BoundedHeads(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._head_done()
+        self._held = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """The next bytes."""
-        self._receiving = True
-        try:
-            super().data_received(data)
-        finally:
-            self._receiving = False
-        if self._begun is not None:
-            self._begin(self._begun)
+        if self._held is not None:
+            self._held.append(data)
+            self.flow.pause_reading()
+        elif self._at_once is None or not self._between or not self._is_answered(data, self._at_once):
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """uvicorn's way."""
+        super().data_received(data)
         if self._head is not None and not self.transport.is_closing():
             self._head += len(data)
             if self._head > HEAD_BYTES:
@@ -65,6 +75,9 @@ class BoundedHeads(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self.scope = {**self._along, **self.scope}  # type: ignore[typeddict-item]  # the rest comes later
+        self._along = {}
+        self._between = False
         self._head_done()
         self._head = 0
 
@@ -73,50 +86,84 @@ class BoundedHeads(HttpToolsProtocol):
         self._head_done()
         super().on_headers_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._receiving and app is self.app and self._at_once is not None:
-            self._begun = cycle
+    def on_message_complete(self) -> None:
+        """It has ended."""
+        self._between = True
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The server ends: what is under way is answered."""
+        if self._held is not None:
+            self._leaving = True
         else:
-            super()._start_asgi_task(cycle, app)
+            super().shutdown()
 
-    def _begin(self, cycle: RequestResponseCycle) -> None:
-        """Answer the request of *cycle* at once, or make a task of it."""
-        self._begun = None
-        if self._at_once is not None and not cycle.more_body and not self.flow.write_paused:
-            answer = self._at_once(cycle.scope, cycle.body)
-            if isinstance(answer, Response):
-                self._answer(cycle, answer)
-                return
-            if answer is not None:
-                task = self.loop.create_task(self._wait(cycle, answer))
-                task.add_done_callback(self.tasks.discard)
-                self.tasks.add(task)
-                return
-        super()._start_asgi_task(cycle, self.app)
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came for a while, if it was for long enough: the short way starts no timer for each answer."""
+        left = self._answered + self.timeout_keep_alive - self.loop.time()
+        if self._held is not None or left > 0:
+            self._wait_for_more(max(left, 1.0))
+        else:
+            super().timeout_keep_alive_handler()
 
-    async def _wait(self, cycle: RequestResponseCycle, answer: Awaitable[Response | None]) -> None:
+    def _wait_for_more(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _is_answered(self, data: bytes, at_once: _AtOnce) -> bool:
+        """Whether *data* is a request that is answered on the short way, now or soon."""
+        if (self.cycle is not None and not self.cycle.response_complete) or self.flow.write_paused:
+            return False
+        request = OneRead.of(data)
+        if request is None:
+            return False
+        answer = at_once(request.scope, data, request.start)
+        if answer is None:
+            self._along = request.scope
+            return False
+        self._head_done()
+        if isinstance(answer, Response):
+            self._answer(request, answer)
+        else:
+            self._held = []
+            task = self.loop.create_task(self._wait(request, answer))
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
+        return True
+
+    async def _wait(self, request: OneRead, answer: Awaitable[Response | None]) -> None:
         response = await answer
-        if response is None:
-            super()._start_asgi_task(cycle, self.app)
-            return
         if self.flow.write_paused:
             await self.flow.drain()
-        if not cycle.disconnected:
-            self._answer(cycle, response)
+        held, self._held = self._held, None
+        if held is None or self.transport.is_closing():
+            return  # nobody is there any more
+        if response is None:
+            self._along = request.scope
+            self._take(request.read)
+            if self._leaving:
+                self.shutdown()
+        else:
+            self._answer(request, response)
+        self.flow.resume_reading()
+        for data in held:
+            self.data_received(data)
 
-    def _answer(self, cycle: RequestResponseCycle, response: Response) -> None:
-        """Write *response* as the cycle would, which has not begun to."""
-        cycle.response_started = cycle.response_complete = True
+    def _answer(self, request: OneRead, response: Response) -> None:
+        """Write *response* as uvicorn would."""
         lines = [STATUS_LINE[response.status_code]]
-        for name, value in (*cycle.default_headers, *response.raw_headers):
+        for name, value in (*self.server_state.default_headers, *response.raw_headers):
             lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
-        if cycle.scope["method"] != "HEAD":
+        stays = request.keep_alive and not self._leaving
+        lines.append(b"\r\n" if stays else b"connection: close\r\n\r\n")
+        if request.scope["method"] != "HEAD":
             lines.append(bytes(response.body))
         self.transport.write(b"".join(lines))
-        if not cycle.keep_alive:
+        self.server_state.total_requests += 1
+        self._answered = self.loop.time()
+        if not stays:
             self.transport.close()
-        self.on_response_complete()
+        elif self.timeout_keep_alive_task is None:
+            self._wait_for_more(self.timeout_keep_alive)
 
     def _watch(self) -> None:
         self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.close)

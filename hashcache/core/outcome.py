@@ -81,18 +81,18 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def cache_status(self) -> str:
         """The `Cache-Status` field of RFC 9211."""
-        parts = ["hashcache"]
+        ttl, detail = self.entry.ttl(self.at), "store-away" if self.store_away else self.level
         if self.cached:
-            parts.append("hit")
-        else:
-            parts.append(f"fwd={_FORWARD.get(self.cause or Cause.NEW, 'uri-miss')}")
-        if self.cached or self.stored:
-            parts.append(f"ttl={self.entry.ttl(self.at)}")
+            joined = "; collapsed" if self.collapsed else ""
+            return f"hashcache; hit; ttl={ttl}{joined}; detail={detail}"
+        parts = [f"hashcache; fwd={_FORWARD.get(self.cause or Cause.NEW, 'uri-miss')}"]
+        if self.stored:
+            parts.append(f"ttl={ttl}")
         if self.collapsed:
             parts.append("collapsed")
-        elif self.stored and not self.cached:
+        elif self.stored:
             parts.append("stored")
-        parts.append(f"detail={'store-away' if self.store_away else self.level.value}")
+        parts.append(f"detail={detail}")
         return "; ".join(parts)
 
 

@@ -57,7 +57,8 @@ class Asked:
             "query_string": url.query.encode(),
             "headers": [(name.lower(), value) for name, value in request.headers.raw],
         }
-        answer = self._app.at_once({**told, **scope}, bytearray(request.read()))
+        before = b"as it came: "
+        answer = self._app.at_once({**told, **scope}, before + request.read(), len(before))
         if answer is not None and not isinstance(answer, Response):
             answer = await answer
         return None if answer is None else (answer.status_code, _told(answer.raw_headers), bytes(answer.body))

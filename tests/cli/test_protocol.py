@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvicorn
@@ -80,9 +80,11 @@ class _Swift:
         self.waits: asyncio.Event | None = None
         self.at_once_answered: list[bytes] = []
         self.called = 0
+        self.told: list[object] = []
 
-    def at_once(self, scope: Scope, body: bytearray) -> Response | Awaitable[Response | None] | None:
-        self.at_once_answered.append(bytes(body))
+    def at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response | None] | None:
+        self.at_once_answered.append(read[start:])
+        scope["found out"] = len(self.at_once_answered)
         answer = Response(scope["method"], headers={"x-way": "short"}) if self.swift else None
         return answer if self.waits is None else self._after(self.waits, answer)
 
@@ -92,90 +94,122 @@ class _Swift:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.called += 1
+        self.told.append(scope.get("found out"))
         body = await Request(scope, receive).body()
         await Response(body, headers={"x-way": "long"})(scope, receive, send)
 
 
 @pytest.fixture
-async def swift() -> AsyncIterator[tuple[int, _Swift]]:
-    """Where an application listens that answers at once, and that application."""
+async def swift() -> AsyncIterator[tuple[int, _Swift, ServerState]]:
+    """Where an application listens that answers at once, that application, and the server's state."""
     app = _Swift()
     config = uvicorn.Config(
         app, http=protocol.BoundedHeads, ws="none", lifespan="off", log_config=None, proxy_headers=False
     )
     config.load()
+    config.timeout_keep_alive = 0.3  # type: ignore[assignment]  # a float does as well
     state = ServerState()
     state.default_headers = [(b"date", b"now")]
     server = await asyncio.get_running_loop().create_server(
         lambda: protocol.BoundedHeads(config, state, {}), "127.0.0.1", 0
     )
     async with server:
-        yield server.sockets[0].getsockname()[1], app
+        yield server.sockets[0].getsockname()[1], app, state
+
+
+Swifts = tuple[int, _Swift, ServerState]
+
+
+@asynccontextmanager
+async def _line(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(5):
+        yield reader, writer
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def _all(port: int, *pieces: bytes) -> bytes:
     """What a connection answers to *pieces*, each sent when the one before was answered, or taken."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answers = b""
-    async with asyncio.timeout(5):
+    async with _line(port) as (reader, writer):
         for piece in pieces:
             writer.write(piece)
             answers += await reader.readuntil(b"\r\n\r\n")
         writer.write_eof()
         answers += await reader.read()
-    writer.close()
-    await writer.wait_closed()
     return answers
 
 
 HEAD, LAST = GET.replace(b"GET", b"HEAD"), GET.replace(b"Host: a", b"Host: a\r\nConnection: close")
 
 
-async def test_what_came_whole_is_answered_without_a_task(swift: tuple[int, _Swift]) -> None:
+async def test_what_came_whole_is_answered_without_a_task(swift: Swifts) -> None:
     """One after another on one connection, with the server's own fields; HEAD has no body; the last one closes."""
-    port, app = swift
+    port, app, state = swift
     answers = await _all(port, GET, HEAD, POST + b"x", LAST)
     assert (app.called, app.at_once_answered) == (0, [b"", b"", b"x", b""])
+    assert state.total_requests == 4
     assert answers.count(b"x-way: short") == answers.count(b"date: ") == 4
     assert answers.count(b"connection: close") == 1
     assert [answers.count(word) for word in (b"\r\nGET", b"\r\nHEAD", b"\r\nPOST")] == [2, 0, 1]
     assert answers.endswith(b"connection: close\r\n\r\nGET")
 
 
-async def test_what_comes_in_pieces_or_has_no_answer_takes_the_long_way(swift: tuple[int, _Swift]) -> None:
-    """A body that follows its head, requests that follow others in one piece, and whatever is not known."""
-    port, app = swift
+async def test_what_comes_in_pieces_or_has_no_answer_takes_the_long_way(swift: Swifts) -> None:
+    """A body that follows its head, requests that follow others in one read, and whatever is not known."""
+    port, app, _ = swift
     assert (await _all(port, POST.replace(b": a", b": a\r\nExpect: 100-continue"), b"x")).count(b"long") == 1
-    assert (app.called, app.at_once_answered) == (1, [])
     assert (await _all(port, GET + POST + b"x")).count(b"HTTP/1.1 200 OK") == 2
-    assert (app.called, app.at_once_answered) == (2, [b""])
+    assert (app.called, app.at_once_answered, app.told) == (3, [], [None] * 3)
     app.swift = False
-    answers = await _all(port, POST + b"y")
-    assert (app.called, app.at_once_answered) == (3, [b"", b"y"])
-    assert answers.endswith(b"\r\n\r\ny")
+    answers = await _all(port, POST + b"y", GET)
+    assert (app.called, app.at_once_answered) == (5, [b"y", b""])
+    assert answers.partition(b"\r\n\r\ny")[1]
 
 
-async def test_an_answer_may_take_a_moment(swift: tuple[int, _Swift]) -> None:
-    """Whoever comes meanwhile waits his turn; without an answer the long way is taken, with the body."""
-    port, app = swift
+async def test_what_was_found_out_goes_along(swift: Swifts) -> None:
+    """With the request of which it was found out, and with no other."""
+    port, app, _ = swift
+    app.swift = False
+    half = POST[:-5]
+    async with _line(port) as (reader, writer):
+        for piece in (POST + b"y", GET, half):
+            writer.write(piece)
+            if piece is not half:
+                await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.05)  # a read of its own, for the first half of a request
+        writer.write(POST[-5:] + b"z")
+        await reader.readuntil(b"z")
+    assert app.told == [1, 2, None]
+
+
+async def test_an_answer_may_take_a_moment(swift: Swifts) -> None:
+    """Who comes meanwhile is served, on the same connection in his turn; without an answer the long way is taken."""
+    port, app, _ = swift
     app.waits = asyncio.Event()
-    answering = asyncio.create_task(_all(port, POST + b"x" + GET))
-    other = asyncio.create_task(_all(port, GET))
-    await until(lambda: app.at_once_answered.count(b"") + app.at_once_answered.count(b"x") == 2)
-    app.waits.set()
-    first, second = (await answering).split(b"HTTP/1.1 200 OK")[1:]
-    assert b"x-way: short" in first
-    assert b"x-way: long" in second
+    async with _line(port) as (reader, writer):
+        writer.write(POST + b"x")
+        await until(lambda: app.at_once_answered == [b"x"])
+        writer.write(GET)
+        other = asyncio.create_task(_all(port, GET))
+        await until(lambda: len(app.at_once_answered) == 2)
+        app.waits.set()
+        first = await reader.readuntil(b"POST")
+        second = await reader.readuntil(b"GET")
+        assert first.count(b"x-way: short") == second.count(b"x-way: short") == 1
     assert b"x-way: short" in await other
     app.swift = False
     answer = await _all(port, POST + b"y")
     assert answer.endswith(b"\r\n\r\ny")
     assert b"x-way: long" in answer
+    assert app.told == [4]
 
 
-async def test_who_leaves_meanwhile_is_not_answered(swift: tuple[int, _Swift]) -> None:
+async def test_who_leaves_meanwhile_is_not_answered(swift: Swifts) -> None:
     """The connection is gone, and others are served."""
-    port, app = swift
+    port, app, _ = swift
     app.waits = asyncio.Event()
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(POST + b"x")
@@ -185,3 +219,38 @@ async def test_who_leaves_meanwhile_is_not_answered(swift: tuple[int, _Swift]) -
         await writer.wait_closed()
     app.waits.set()
     assert b"x-way: short" in await _all(port, GET)
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+async def test_a_server_that_ends_answers_first(swift: Swifts, way: str) -> None:
+    """Whatever is under way is answered, on either way, and its connection ends; an idle one ends at once."""
+    port, app, state = swift
+    async with _line(port) as (idle, other):
+        other.write(GET)
+        await idle.readuntil(b"GET")
+        app.waits, app.swift = asyncio.Event(), way == "short"
+        async with _line(port) as (reader, writer):
+            writer.write(POST + b"x")
+            await until(lambda: app.at_once_answered == [b"", b"x"])
+            for one in list(state.connections):
+                one.shutdown()
+            assert await idle.read() == b""
+            app.waits.set()
+            answer = await reader.read()
+        assert answer.count(b"connection: close") == 1
+        assert answer.count(f"x-way: {way}".encode()) == 1
+
+
+async def test_a_connection_is_kept_for_as_long_as_it_is_used(swift: Swifts) -> None:
+    """The pause between two requests counts, not what came before; then the server closes."""
+    port, app, _ = swift
+    loop = asyncio.get_running_loop()
+    async with _line(port) as (reader, writer):
+        for _ in range(4):
+            writer.write(GET)
+            await reader.readuntil(b"GET")
+            last = loop.time()
+            await asyncio.sleep(0.2)  # shorter than a connection is kept; longer in all
+        assert await reader.read() == b""
+        assert loop.time() - last >= 0.3
+    assert len(app.at_once_answered) == 4
