@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.harness.node import LOOPBACK, Node, free_ports, wait
+from tests.harness.node import LOOPBACK, PATIENCE, Node, free_ports, wait
 
 NAME = "hashcache"
 SENTINELS = 3
@@ -75,8 +75,11 @@ class ValkeySentinels:
     def until_in_step(self) -> None:
         """Wait until the master's replica is in step with it, and every sentinel knows all the others."""
         replicas = [one for one in self.servers if one is not self.master]
+        # Sentinels look every ten seconds at who calls himself a master, and tell him what he is eight seconds later.
         wait(
-            lambda: all("master_link_status:up" in one.ask("INFO", "replication") for one in replicas), "it is in step"
+            lambda: all("master_link_status:up" in one.ask("INFO", "replication") for one in replicas),
+            "it is in step",
+            within=2 * PATIENCE,
         )
         wait(lambda: all(map(self._knows_all, self.sentinels)), "the sentinels know each other and the replica")
 
