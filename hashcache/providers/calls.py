@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 import httpx
 
@@ -281,17 +282,26 @@ class _Call:
 
     def request(self, chunks: AsyncGenerator[bytes, None], connect_timeout: float) -> httpx.Request:
         """A fresh request: httpx's bodies are read once. Raises httpx.InvalidURL."""
-        if (httpx.URL(self._url).port or 0) > 65535:  # httpx lets it pass, and the socket raises something odd
-            raise httpx.InvalidURL("port")
         timeout = {"connect": connect_timeout, "read": None, "write": None, "pool": connect_timeout}
         extensions = {"timeout": timeout, "trace": self._trace}
         content = None if self.payload is NOTHING else chunks
-        return httpx.Request(self._method, self._url, headers=self._headers, content=content, extensions=extensions)
+        return httpx.Request(
+            self._method, _address(self._url), headers=self._headers, content=content, extensions=extensions
+        )
 
     async def _trace(self, event: str, _details: object) -> None:
         """httpcore tells each step (its "trace" extension)."""
         if event == "http11.send_request_headers.started":
             self.sent = True
+
+
+@lru_cache(64)
+def _address(url: str) -> httpx.URL:
+    """*url*, read once: most vendors have one or two. Raises httpx.InvalidURL."""
+    address = httpx.URL(url)
+    if (address.port or 0) > 65535:  # httpx lets it pass, and the socket raises something odd
+        raise httpx.InvalidURL("port")
+    return address
 
 
 def _now() -> float:

@@ -1,7 +1,8 @@
 """
 How contents and answers are written on the wire: multipart, form and JSON.
 
-Rule 1: a content is streamed, never copied: a body of any size costs one chunk of memory.
+Rule 1: a content is streamed: a body of any size costs one chunk of memory. A small one goes in one piece with what is
+        around it: each piece is a step of its own through all layers below.
 Rule 2: what is sent tells nothing about the customer: the file's name is ours, by its media type.
 Rule 3: what is read is JSON to the letter, and no deeper than what can be written again.
 """
@@ -22,6 +23,8 @@ from hashcache.ports import Body
 
 #: Deepest nesting of an answer.
 DEEPEST = 32
+#: Up to so many bytes a content goes in one piece: no more than it comes in.
+_SMALL = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,11 @@ def multipart(
     before, after = "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
 
     async def chunks() -> AsyncGenerator[bytes, None]:
-        yield before
         async with aclosing(plain(media_type, body).chunks()) as passed_on:
+            if body.size <= _SMALL:
+                yield b"".join([before, *[chunk async for chunk in passed_on], after])
+                return
+            yield before
             async for chunk in passed_on:
                 yield chunk
         yield after

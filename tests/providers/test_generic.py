@@ -326,13 +326,27 @@ async def test_multipart_has_the_length_it_declares() -> None:
 
 async def test_a_payload_left_in_the_middle_leaves_the_body(vendor: ScriptedVendor) -> None:
     """The body's own reading ends with the payload's, not when the garbage is collected."""
-    read = Counted(b"content", chunk=3)
+    read = Counted(bytes(300_000), chunk=3)
     source = read.chunks()
     read.chunks = lambda: source  # type: ignore[method-assign]  # held here, so that only closing can end it
     chunks = multipart("file", "upload.jpg", "image/jpeg", read).chunks()
     await anext(chunks)
-    assert await anext(chunks) == b"con"
+    assert await anext(chunks) == bytes(3)
     await chunks.aclose()
+    assert (read.begun, read.ended) == (1, 1)
+
+
+@pytest.mark.parametrize(("size", "pieces"), [(0, 1), (256 * 1024, 1), (256 * 1024 + 1, 2 + 3)])
+async def test_a_small_content_goes_in_one_piece(size: int, pieces: int) -> None:
+    """With what is around it: the same bytes either way."""
+    content = bytes(range(256)) * 1025
+    read = Counted(content[:size], chunk=128 * 1024)
+    payload = multipart("file", "upload.jpg", "image/jpeg", read, boundary="b")
+    sent = [piece async for piece in payload.chunks()]
+    assert len(sent) == pieces
+    whole = b"".join(sent)
+    assert whole.endswith(b"\r\n\r\n" + content[:size] + b"\r\n--b--\r\n")
+    assert str(len(whole)) == payload.headers["Content-Length"]
     assert (read.begun, read.ended) == (1, 1)
 
 
