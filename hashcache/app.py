@@ -56,7 +56,7 @@ from hashcache.service.reporter import Reporter, Sources
 from hashcache.service.routing import Routing
 from hashcache.service.spend import StorePrice
 from hashcache.service.spending import Till
-from hashcache.service.statistics import Figures, counter_of, with_money
+from hashcache.service.statistics import Figures, counter_of, grown, with_money
 from hashcache.service.watch import Watch
 from hashcache.service.webhooks import Webhooks
 from hashcache.settings import Settings, is_loopback
@@ -129,7 +129,7 @@ class _House:
             StorePrice(settings.redis_price, settings.redis_commands_price),
             now=self.store.now,
             commands=self._commands,
-            flush=self._reporter.flush,
+            flush=self._flush,
         )
         pace = FRUGAL if wiring.is_billed(settings) else Pace()
         self._overview = Overview(
@@ -240,6 +240,7 @@ class _House:
 
     async def _figures(self) -> Figures:
         """The figures of the fleet; what cannot be had now is None."""
+        await self._cache.flights.told()
         totals = await self._reporter.totals()
         try:
             processes = await self.store.ledger.processes()
@@ -247,6 +248,11 @@ class _House:
         except StoreUnavailable:
             return Figures(totals, None)
         return Figures(with_money(totals, added([lines, self._reporter.lines])), processes)
+
+    async def _flush(self) -> None:
+        """Bring to the books what this process has bought and counted. Raises StoreUnavailable."""
+        await self._cache.flights.told()
+        await self._reporter.flush()
 
     async def _count_peers(self) -> int:
         """How many processes share the budgets, as far as is known."""
@@ -258,14 +264,7 @@ class _House:
         return totals.get(counter_of("commands", self.store.now()))
 
     def _grown(self) -> dict[str, int]:
-        traffic = self.store.channel.traffic
-        return {
-            "refused": self.store.refused,
-            "commands": getattr(self.store, "commands", 0),
-            "notices.published": traffic.published,
-            "notices.received": traffic.received,
-            "notices.junk": traffic.junk,
-        }
+        return grown(self.store.channel.traffic, self.store.refused, getattr(self.store, "commands", 0))
 
     def _gauges(self) -> dict[str, int]:
         near, lag = self._cache.near, self.store.channel.traffic.lag

@@ -114,7 +114,7 @@ class AnalysisPages:
                 content, body, caller, refresh=wishes.refresh, tags=wishes.tags, hook=wishes.hook
             )
         return await self._analyses.analyse(
-            content, body, caller, refresh=wishes.refresh, keep=wishes.keep, tags=wishes.tags, looked=upload.causes
+            content, body, caller, refresh=wishes.refresh, keep=wishes.keep, tags=wishes.tags
         )
 
     def _answered(self, outcome: Outcome, content: Content | None, began: float, timings: dict[str, float]) -> Response:

@@ -1,11 +1,12 @@
 """
-Answers to a request that has come whole: from near memory where its bytes came in, from the store after one read.
+Answers to a request that has come whole: from near memory where its bytes came in, from the store after one read, or
+bought.
 
 Rule 1: what is answered here is answered as the pages would. Whatever is not usual (a wish, a precondition, a query, a
-        refusal, an answer that must be bought) is left to them, and nothing has happened yet.
+        credential or a body that they would refuse) is left to them, and nothing has happened yet.
 Rule 2: what near memory has takes no task, no timer and no command: nothing is awaited. An upload that it does not have
         is looked up with one read, and no flight.
-Rule 3: while the store is asked, the upload takes its room as every other does.
+Rule 3: while it waits for something, the upload takes its room as every other does.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from starlette.types import Scope
 
 from hashcache.api.access import Access
 from hashcache.api.asked import Asked
+from hashcache.api.bodies import MemoryBody
 from hashcache.api.intake import Limits
 from hashcache.api.problems import Problem
 from hashcache.api.rendering import answer
 from hashcache.api.whole import Whole
 from hashcache.api.wishes import WISHES
-from hashcache.core.errors import SpoolFull
 from hashcache.core.outcome import Outcome
 from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
@@ -49,7 +50,7 @@ class AtOnce:
 
     def answer(
         self, scope: Scope, fields: Mapping[bytes, bytes], read: bytes, start: int
-    ) -> Response | Awaitable[Response | None] | None:
+    ) -> Response | Awaitable[Response] | None:
         """
         The answer to the request of *scope*, with these header *fields* and the body from *start* on of *read*, now or
         after a moment; None: ask the pages.
@@ -69,7 +70,7 @@ class AtOnce:
             return None
         if by_digest is not None:
             return self._known(by_digest[1], caller)
-        return self._uploaded(scope, fields.get(b"content-type", b""), read, start, caller)
+        return self._uploaded(fields.get(b"content-type", b""), read, start, caller)
 
     def _caller(self, scope: Scope, fields: Mapping[bytes, bytes]) -> Caller | None:
         if _CREDENTIALS.isdisjoint(fields):
@@ -88,8 +89,8 @@ class AtOnce:
         return answer(outcome, timings={"lookup": outcome.looked}, tag=True)
 
     def _uploaded(
-        self, scope: Scope, content_type: bytes, read: bytes, start: int, caller: Caller
-    ) -> Response | Awaitable[Response | None] | None:
+        self, content_type: bytes, read: bytes, start: int, caller: Caller
+    ) -> Response | Awaitable[Response] | None:
         began = monotonic()
         whole = Whole.read(content_type.decode("latin-1"), read, start, self._limits, caller.tenant)
         if whole is None:
@@ -97,27 +98,28 @@ class AtOnce:
         found = self._analyses.glance(whole.digest.hex, caller, whole.kind)
         if found is not None:
             return self._answered(whole, found, began)
-        whole.go_along(scope)
-        if self._analyses.is_under_way(whole.digest.hex, caller, whole.kind):
-            return None
-        return self._recalled(scope, whole, caller, began)
+        return self._sought(whole, read, caller, began)
 
-    async def _recalled(self, scope: Scope, whole: Whole, caller: Caller, began: float) -> Response | None:
+    async def _sought(self, whole: Whole, read: bytes, caller: Caller, began: float) -> Response:
+        """The answer that the store has, or that is bought; raises as `Analyses.analyse`, and SpoolFull."""
+        causes = None
         with closing(self._limits.room.share()) as share:
-            try:
-                share.announce(whole.end - whole.start, most=self._limits.upload)
-            except SpoolFull:
-                return None
-            found = await self._analyses.recall(whole.digest.hex, caller, whole.kind)
-        if found.outcome is not None:
-            return self._answered(whole, found.outcome, began)
-        if found.causes:
-            whole.without(found.causes).go_along(scope)
-        return None
+            share.announce(whole.end - whole.start, most=self._limits.upload)
+            if not self._analyses.is_under_way(whole.digest.hex, caller, whole.kind):
+                found = await self._analyses.recall(whole.digest.hex, caller, whole.kind)
+                if found.outcome is not None:
+                    return self._answered(whole, found.outcome, began)
+                causes = found.causes or None
+            body = MemoryBody([read[whole.start : whole.end]], share)
+            outcome = await self._analyses.analyse(whole.content, body, caller, looked=causes)
+            return self._answered(whole, outcome, began)
 
     def _answered(self, whole: Whole, outcome: Outcome, began: float) -> Response:
         milliseconds = (monotonic() - began) * 1000
         self._observer.answered(outcome, whole.content, milliseconds=milliseconds)
         hashing = whole.hashing * 1000
-        timings = {"receive": milliseconds - hashing - outcome.looked, "hash": hashing, "lookup": outcome.looked}
+        received = max(0.0, milliseconds - hashing - outcome.looked - outcome.bought)
+        timings = {"receive": received, "hash": hashing, "lookup": outcome.looked}
+        if not outcome.cached:
+            timings["provider"] = outcome.bought
         return answer(outcome, timings=timings)

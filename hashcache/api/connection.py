@@ -43,7 +43,7 @@ _BROKEN_OFF = Problem("malformed", "The body ends before it is complete.", heade
 
 #: Answers a request that has come whole: a scope, its headers, each of which came once, the bytes that were read and
 #: where in them the body begins in; the answer out, now or soon, or None.
-Swift = Callable[[Scope, Mapping[bytes, bytes], bytes, int], Response | Awaitable[Response | None] | None]
+Swift = Callable[[Scope, Mapping[bytes, bytes], bytes, int], Response | Awaitable[Response] | None]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
@@ -64,16 +64,16 @@ class Connection:
         self._observer = observer
         self._swift = swift
 
-    def at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response | None] | None:
+    def at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response] | None:
         """
-        The answer to a request that has come whole, in *read*, where its body begins at *start*; or the wait for it;
-        None, now or then: call this application.
+        The answer to a request that has come whole, in *read*, where its body begins at *start*; or the wait for it,
+        which raises nothing; None: call this application.
 
         For servers that may ask before they make a task of the request.
         """
         return copy_context().run(self._at_once, scope, read, start)
 
-    def _at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response | None] | None:
+    def _at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response] | None:
         fields = dict(scope["headers"])
         if len(fields) != len(scope["headers"]) or _is_unusual(scope, fields):
             return None
@@ -85,17 +85,19 @@ class Connection:
         except Exception:
             log.exception("request.fault", path=scope["path"])
             return None
-        if answer is None or isinstance(answer, Response):
+        if isinstance(answer, Response):
             return _signed(answer, request_id)
-        return self._soon(answer, scope, request_id)
+        return self._soon(answer, scope, request_id) if answer is not None else None
 
-    async def _soon(self, answer: Awaitable[Response | None], scope: Scope, request_id: str) -> Response | None:
+    async def _soon(self, answer: Awaitable[Response], scope: Scope, request_id: str) -> Response:
         structlog.contextvars.bind_contextvars(request=request_id)
         try:
             return _signed(await answer, request_id)
-        except Exception:
-            log.exception("request.fault", path=scope["path"])
-            return None
+        except asyncio.CancelledError:
+            refused: Exception = _given_up()
+        except Exception as error:  # noqa: BLE001 - the last resort: a client is answered, the fault is logged
+            refused = error
+        return _signed(self._problem(scope, refused).response(request_id), request_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -119,7 +121,7 @@ class Connection:
             await exchange.fail(_BROKEN_OFF)
         except asyncio.CancelledError:
             # Only the server cancels a request: when the grace is over. Its client is answered, not cut off.
-            await self._fail(exchange, scope, Problem("shutting-down", _GIVEN_UP, headers={"Retry-After": "5"}))
+            await self._fail(exchange, scope, _given_up())
         except Exception as error:  # noqa: BLE001 - the last resort: a client is answered, the fault is logged
             await self._fail(exchange, scope, error)
 
@@ -131,16 +133,23 @@ class Connection:
         return asked if _REQUEST_ID.fullmatch(asked) else self._new_id()
 
     async def _fail(self, exchange: _Exchange, scope: Scope, error: Exception) -> None:
+        await exchange.fail(self._problem(scope, error))
+
+    def _problem(self, scope: Scope, error: Exception) -> Problem:
+        """What *error* is answered with; the log and the observer know of it."""
         problem = problems.of(error)
         if problem.slug == "internal":
             log.error("request.fault", path=scope["path"], exc_info=error)
         self._observer.refused(problem.slug, status=problem.kind.status, method=scope["method"], path=scope["path"])
-        await exchange.fail(problem)
+        return problem
 
 
-def _signed(response: Response | None, request_id: str) -> Response | None:
-    if response is not None:
-        response.raw_headers += _own_fields(request_id)
+def _given_up() -> Problem:
+    return Problem("shutting-down", _GIVEN_UP, headers={"Retry-After": "5"})
+
+
+def _signed(response: Response, request_id: str) -> Response:
+    response.raw_headers += _own_fields(request_id)
     return response
 
 

@@ -11,7 +11,7 @@ Rule: what can be refused by its headers is refused before a byte is read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
@@ -19,17 +19,12 @@ from time import monotonic
 from starlette.requests import Request
 
 from hashcache.api.arrival import pieces, whole
-from hashcache.api.bodies import MemoryBody
-from hashcache.api.connection import ClientGone
 from hashcache.api.intake import Intake, Limits
 from hashcache.api.jsontext import text_in
 from hashcache.api.multipart import OVERHEAD, read_form
 from hashcache.api.problems import Problem
-from hashcache.api.whole import Whole
 from hashcache.core.content import Content, Kind
 from hashcache.core.errors import ContentTooLarge
-from hashcache.core.freshness import Cause
-from hashcache.core.key import Key
 from hashcache.ports import Body
 
 # JSON may write a character of the text in six bytes (\u0041), and the object around it needs some.
@@ -40,15 +35,13 @@ _WRAPPED = {"multipart/form-data", "application/json"}
 @dataclass(frozen=True, slots=True)
 class Upload:
     """
-    One upload: *body* belongs to whoever holds this. *received*, *hashed*: milliseconds. *causes*: why the cache has
-    nothing of it, where that was just looked up.
+    One upload: *body* belongs to whoever holds this. *received*, *hashed*: milliseconds.
     """
 
     content: Content
     body: Body
     received: float
     hashed: float
-    causes: Mapping[Key, Cause] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +88,6 @@ async def receive(request: Request, head: Announced, limits: Limits, *, tenant: 
         ClientGone: nobody waits for an answer.
     """
     began = monotonic()
-    whole = Whole.of(request.scope)
-    if whole is not None:
-        return await _taken(whole, request, limits)
     body = pieces(request, limits.pace)
     name: str | None = None
     if head.media_type == "multipart/form-data":
@@ -112,23 +102,6 @@ async def receive(request: Request, head: Announced, limits: Limits, *, tenant: 
     finally:
         await intake.close()
     return Upload(content, kept, (monotonic() - began) * 1000, intake.hashing * 1000)
-
-
-async def _taken(whole: Whole, request: Request, limits: Limits) -> Upload:
-    """
-    The upload that was read when it came in, *whole*.
-
-    Raises:
-        SpoolFull: there is no room for it. ClientGone: nobody waits for an answer.
-    """
-    share = limits.room.share()
-    share.announce(whole.end - whole.start, most=limits.upload)
-    message = await request.receive()
-    if message["type"] == "http.disconnect":
-        share.close()
-        raise ClientGone
-    body = MemoryBody([message["body"][whole.start : whole.end]], share)
-    return Upload(whole.content, body, received=0.0, hashed=whole.hashing * 1000, causes=whole.causes)
 
 
 def _media_type(request: Request) -> tuple[str, str]:

@@ -1,41 +1,32 @@
 """
 An upload whose form has come whole: told apart and named where it came in, without an intake.
 
-Rule 1: only what an intake would take is read here, and as it would read it; anything else is left to it.
-Rule 2: what was found out, of it and of the cache, is not found out again: it goes along with the request to the pages.
+Rule: only what an intake would take is read here, and as it would read it; anything else is left to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from time import perf_counter
 
 import msgspec
-from msgspec.structs import replace
-from starlette.types import Scope
 
 from hashcache.api.intake import Limits
 from hashcache.api.known import Known
 from hashcache.api.plainform import boundary_of, file_in
 from hashcache.core.content import HEAD, Content, Kind, Utf8, sniff
 from hashcache.core.digest import Digest, blake3_of, sha256_of
-from hashcache.core.freshness import Cause
-from hashcache.core.key import Key
-
-_PLACE = "hashcache.whole"
 
 
 class Whole(msgspec.Struct, frozen=True):
     """
-    The one file in a form, from byte *start* to byte *end* of it. *hashing*: seconds spent telling it apart and naming
-    it. *causes*: why the cache has nothing of it, where that was just looked up.
+    The one file in a form, from byte *start* to byte *end* of what was read. *hashing*: seconds spent telling it apart
+    and naming it.
     """
 
     content: Content
     start: int
     end: int
     hashing: float
-    causes: Mapping[Key, Cause] | None = None
 
     @classmethod
     def read(cls, content_type: str, read: bytes, at: int, limits: Limits, tenant: str) -> Whole | None:
@@ -57,21 +48,7 @@ class Whole(msgspec.Struct, frozen=True):
                 return None
             digest = _digest(content, limits.known, tenant)
         named = Content(*told, digest, name.decode("utf-8", "replace"))
-        return cls(named, start - at, end - at, perf_counter() - began)
-
-    @classmethod
-    def of(cls, scope: Scope) -> Whole | None:
-        """What was read of the request of *scope* when it came in."""
-        found: Whole | None = scope.get(_PLACE)
-        return found
-
-    def go_along(self, scope: Scope) -> None:
-        """Leave this to the pages."""
-        scope[_PLACE] = self
-
-    def without(self, causes: Mapping[Key, Cause]) -> Whole:
-        """This, of which a look-up has just found nothing, for these *causes*."""
-        return replace(self, causes=causes)
+        return cls(named, start, end, perf_counter() - began)
 
     @property
     def digest(self) -> Digest:

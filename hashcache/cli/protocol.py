@@ -4,8 +4,8 @@ What happens on a connection before the application hears of a request: uvicorn'
 Rule 1: the head of a request has HEAD_SECONDS to arrive and takes HEAD_BYTES at most. uvicorn itself waits for ever
         and keeps whatever comes; the application's own, smaller limit counts complete heads only.
 Rule 2: a connection that is opened and never used is closed after the same time.
-Rule 3: of a request that came whole in one read, the application is asked for an answer that waits for nothing, or not
-        for long (`Connection.at_once`), before uvicorn hears of it. Whatever has none takes uvicorn's way, unchanged.
+Rule 3: of a request that came whole in one read, the application is asked for an answer, now or later
+        (`Connection.at_once`), before uvicorn hears of it. Whatever has none takes uvicorn's way, unchanged.
 Rule 4: while that answer is waited for, the next bytes of the connection wait their turn, one read of them at most.
 """
 
@@ -24,7 +24,7 @@ HEAD_SECONDS = 10.0
 #: More than one read of the socket brings (256 KiB): a body's first bytes come along with a head, and are none of it.
 HEAD_BYTES = 512 * 1024
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_AtOnce = Callable[[Any, bytes, int], Response | Awaitable[Response | None] | None]
+_AtOnce = Callable[[Any, bytes, int], Response | Awaitable[Response] | None]
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -39,7 +39,6 @@ class BoundedHeads(HttpToolsProtocol):
         self._between = True  # uvicorn's parser has no part of a request
         self._held: list[bytes] | None = None  # what came while an answer is waited for; None: none is
         self._leaving = False  # the server ends as soon as that answer is given
-        self._along: dict[str, Any] = {}  # what was found out about the next request that uvicorn hears of
         self._answered = 0.0  # when the last answer was given on the short way, by the loop's clock
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -75,8 +74,6 @@ class BoundedHeads(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.scope = {**self._along, **self.scope}  # type: ignore[typeddict-item]  # the rest comes later
-        self._along = {}
         self._between = False
         self._head_done()
         self._head = 0
@@ -118,7 +115,6 @@ class BoundedHeads(HttpToolsProtocol):
             return False
         answer = at_once(request.scope, data, request.start)
         if answer is None:
-            self._along = request.scope
             return False
         self._head_done()
         if isinstance(answer, Response):
@@ -130,20 +126,14 @@ class BoundedHeads(HttpToolsProtocol):
             self.tasks.add(task)
         return True
 
-    async def _wait(self, request: OneRead, answer: Awaitable[Response | None]) -> None:
+    async def _wait(self, request: OneRead, answer: Awaitable[Response]) -> None:
         response = await answer
         if self.flow.write_paused:
             await self.flow.drain()
         held, self._held = self._held, None
         if held is None or self.transport.is_closing():
             return  # nobody is there any more
-        if response is None:
-            self._along = request.scope
-            self._take(request.read)
-            if self._leaving:
-                self.shutdown()
-        else:
-            self._answer(request, response)
+        self._answer(request, response)
         self.flow.resume_reading()
         for data in held:
             self.data_received(data)

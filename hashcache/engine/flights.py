@@ -6,7 +6,9 @@ Rule 2: an invalidation detaches the flights it means: whoever comes later start
         what was being bought when it was cleared.
 Rule 3: a refresh is a flight behind the back of the callers: they are served what it refreshes, and join it only where
         they would have to buy beside it.
-Rule 4: at the end flights are waited for, within a bound, and only then cancelled.
+Rule 4: whoever waits for a flight is told as soon as it has landed. What is to be done with the answer then, such as to
+        book what it cost, is a part of the flight, and nobody waits for it.
+Rule 5: at the end flights are waited for, within a bound, and only then cancelled.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from hashcache.core.errors import Stopping
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
 
+#: So many turns of the loop it takes from a landing until a caller's answer is written.
+_TURNS = 3
+
 
 class Flight:
     """
@@ -35,7 +40,13 @@ class Flight:
         self.label = label
         self.keep = keep
         self.doubtful = False
-        self.task: asyncio.Task[Outcome] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._landing: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._afterwards: Callable[[], Awaitable[None]] | None = None
+
+    def afterwards(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Let *act* be done when everybody was told; it must not raise."""
+        self._afterwards = act
 
     async def wait(self, patience: timedelta) -> Outcome:
         """
@@ -44,30 +55,55 @@ class Flight:
         Raises:
             TimeoutError: *patience* is over. Stopping: this process ended before the flight did.
         """
-        task = self.task
-        if task is None:
-            raise RuntimeError("a flight is waited for before it started")
         loop = asyncio.get_running_loop()
-        landing = loop.create_future()  # of this caller alone: the task is left alone, whatever happens to who waits
-        task.add_done_callback(landed := partial(_tell, landing, None))
-        timer = loop.call_later(patience.total_seconds(), _tell, landing, TimeoutError())
+        told = loop.create_future()  # of this caller alone: the flight is left alone, whatever happens to who waits
+        self._landing.add_done_callback(landed := partial(_tell, told, None))
+        timer = loop.call_later(patience.total_seconds(), _tell, told, TimeoutError())
         try:
-            await landing
+            await told
         finally:
             timer.cancel()
-            task.remove_done_callback(landed)
-        if task.cancelled():
+            self._landing.remove_done_callback(landed)
+        if self._landing.cancelled():
             raise Stopping("this process ended before it had the answer")
-        return task.result()
+        return self._landing.result()
+
+    async def run(self, fly: Callable[[], Awaitable[Outcome]]) -> None:
+        """Land with what *fly* gives or raises, and do what is to be done then."""
+        try:
+            self._landing.set_result(await fly())
+        except asyncio.CancelledError:
+            self._landing.cancel()
+            raise
+        except BaseException as error:
+            self._landing.set_exception(error)
+            self._landing.exception()  # everybody may have left: what nobody awaits is not a fault of the loop
+            if not isinstance(error, Exception):
+                raise
+        if self._afterwards is not None:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)  # those who wait have their turns first
+            await self._afterwards()
+
+    @property
+    def landed(self) -> bool:
+        """Whether its outcome is known."""
+        return self._landing.done()
+
+    def start(self, fly: Callable[[], Awaitable[Outcome]], landed: Callable[[], None]) -> asyncio.Task[None]:
+        """Begin to `run`; *landed* is called before those who wait are told."""
+        self._landing.add_done_callback(lambda _: landed())
+        self.task = asyncio.create_task(self.run(fly), name=f"flight {self.key.logical}")
+        return self.task
 
 
-def _tell(landing: asyncio.Future[None], late: TimeoutError | None, _: object = None) -> None:
-    if landing.done():
+def _tell(told: asyncio.Future[None], late: TimeoutError | None, _: object = None) -> None:
+    if told.done():
         return
     if late is None:
-        landing.set_result(None)
+        told.set_result(None)
     else:
-        landing.set_exception(late)
+        told.set_exception(late)
 
 
 class Flights:
@@ -76,7 +112,7 @@ class Flights:
     def __init__(self) -> None:
         self._open: dict[Key, Flight] = {}
         self._refreshing: dict[Key, Flight] = {}
-        self._tasks: set[asyncio.Task[Outcome]] = set()
+        self._tasks: dict[asyncio.Task[None], Flight] = {}
 
     def find(self, key: Key) -> Flight | None:
         """The flight of *key* that may be joined."""
@@ -114,8 +150,14 @@ class Flights:
         for flight in self._open.values():
             flight.doubtful = True
 
+    async def told(self) -> None:
+        """Wait until what is to be done at the end of those flights that have landed is done."""
+        ending = [task for task, flight in self._tasks.items() if flight.landed]
+        if ending:
+            await asyncio.wait(ending)
+
     async def drain(self, grace: timedelta) -> int:
-        """Wait until all flights have landed, for *grace* at most; cancel the rest. How many were cancelled."""
+        """Wait until all flights have ended, for *grace* at most; cancel the rest. How many were cancelled."""
         if not self._tasks:
             return 0
         _, late = await asyncio.wait(set(self._tasks), timeout=grace.total_seconds())
@@ -128,18 +170,16 @@ class Flights:
         return len(self._tasks)
 
     def _launch(self, flight: Flight, fly: Callable[[], Awaitable[Outcome]], among: dict[Key, Flight]) -> None:
-        async def run() -> Outcome:
-            return await fly()
+        def landed() -> None:
+            if among.get(flight.key) is flight:
+                del among[flight.key]
 
-        task = asyncio.create_task(run(), name=f"flight {flight.key.logical}")
-        flight.task = task
+        task = flight.start(fly, landed)
         among[flight.key] = flight
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._landed(flight, among, done))
+        self._tasks[task] = flight
+        task.add_done_callback(self._ended)
 
-    def _landed(self, flight: Flight, among: dict[Key, Flight], task: asyncio.Task[Outcome]) -> None:
-        self._tasks.discard(task)
-        if among.get(flight.key) is flight:
-            del among[flight.key]
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
         if not task.cancelled():
-            task.exception()  # everybody may have left: an exception that nobody awaits is not a fault of the loop
+            task.exception()  # it lies in what was told to who waits; nobody awaits the task

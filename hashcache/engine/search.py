@@ -25,7 +25,7 @@ from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.engine import answers
 from hashcache.engine.ask import Ask, Grant
 from hashcache.engine.claims import held, release
-from hashcache.engine.load import Kept, Load, Loaded, LoadFailed
+from hashcache.engine.load import Kept, Loaded, LoadFailed
 from hashcache.engine.owed import Owed
 from hashcache.engine.pauses import Pauses
 from hashcache.engine.view import View
@@ -172,10 +172,10 @@ class Search:
         )
         stored = False
         if loaded.keep and ask.flight.keep:
-            stored = await self._keep(entry, grant, ask.load, duplicate=tenure.lost)
+            stored = await self._keep(entry, grant, ask, duplicate=tenure.lost)
         else:
             await release(self._store, grant.claim)
-            await ask.load.kept(Kept.UNKEPT, duplicate=tenure.lost)
+            ask.flight.afterwards(partial(ask.load.kept, Kept.UNKEPT, duplicate=tenure.lost))
         return Outcome(
             entry=entry,
             status=Status.MISS,
@@ -210,20 +210,20 @@ class Search:
             except StoreUnavailable as away:
                 self._view.lost(away)
 
-    async def _keep(self, entry: Entry, grant: Grant, load: Load, *, duplicate: bool) -> bool:
+    async def _keep(self, entry: Entry, grant: Grant, ask: Ask, *, duplicate: bool) -> bool:
         """Commit *entry*; whether the store keeps it. What a store that is away cannot keep it is owed."""
         claim = grant.claim
+        told = partial(ask.load.kept, duplicate=duplicate)
         try:
             if claim is not None:
                 stored = await self._witness.commit(claim, entry)
                 if stored:
                     self._view.keep(entry, grant.generation)
-                await load.kept(Kept.of(stored=stored, keeps=self._store.keeps), duplicate=duplicate)
+                ask.flight.afterwards(partial(told, Kept.of(stored=stored, keeps=self._store.keeps)))
                 return stored
         except StoreUnavailable as away:
             self._view.lost(away)
         self._view.keep(entry, grant.generation)
-        told = partial(load.kept, duplicate=duplicate)
         self._owed.add(claim or Claim(entry.key, self._token(), "", grant.at), entry, told=told)
         return False
 

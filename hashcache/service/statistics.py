@@ -24,7 +24,7 @@ from hashcache.core.freshness import Cause
 from hashcache.core.money import decimal
 from hashcache.core.outcome import Level, Outcome, Status
 from hashcache.core.spend import Account, summed
-from hashcache.ports import Minute, Process, StoreHealth
+from hashcache.ports import Minute, Process, StoreHealth, Traffic
 
 #: Upper bounds of the buckets of a duration, in milliseconds; the last is open.
 BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000, 180000)
@@ -87,6 +87,17 @@ def _lines(what: str, provider: str, kind: str, tenant: str) -> tuple[str, str]:
     """The lines of *what* and of what was saved, in one account."""
     account = Account(provider, kind, tenant)
     return account.line(what), account.line("saved")
+
+
+def grown(traffic: Traffic, refused: int, commands: int) -> dict[str, int]:
+    """The counters that a process's store and channel count themselves."""
+    return {
+        "refused": refused,
+        "commands": commands,
+        "notices.published": traffic.published,
+        "notices.received": traffic.received,
+        "notices.junk": traffic.junk,
+    }
 
 
 def with_money(totals: Mapping[str, int], lines: Mapping[str, int]) -> dict[str, int]:

@@ -1,11 +1,13 @@
 """
-What is answered at once is answered as the pages answer it.
+What is answered at once, or soon, is answered as the pages answer it.
 
 The application is asked in both ways: through ASGI, which always goes by the pages, and by `at_once`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
@@ -21,11 +23,15 @@ from starlette.responses import Response
 
 from hashcache import app
 from hashcache.api.connection import Connection
+from hashcache.core.errors import BudgetSpent, ProviderDown, SpoolFull, Stopping, UnsupportedContent
+from hashcache.ports import Attempt, Settlement
+from hashcache.service.analyse import Analyses
 from hashcache.settings import load
+from hashcache.stores.accounts import MemoryAccounts
 from tests.api.conftest import KEYS, MAX_UPLOAD, UPLOAD_BUDGET, keyed_entries, settings
 from tests.harness.contents import photo, text
 from tests.harness.http import Wire, client, exchange, request
-from tests.harness.service import Service
+from tests.harness.service import ADMIN_TOKEN, Service
 from tests.harness.valkey import Valkey
 from tests.harness.vendor import ScriptedVendor
 
@@ -102,16 +108,18 @@ def _told(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
     told = {name.decode().lower(): value.decode() for name, value in fields}
     assert len(told) == len(fields)
     timing = ",".join(part.partition(";")[0] for part in told.get("server-timing", "").split(", "))
-    detail = told.get("cache-status", "").rpartition("; ")[2]
-    return {**{name: value for name, value in told.items() if name not in _OWN}, "timings": timing, "detail": detail}
+    return {name: value for name, value in told.items() if name not in _OWN} | {
+        "timings": timing,
+        "detail": told.get("cache-status", "").rpartition("; ")[2],
+        "collapsed": str("collapsed" in told.get("cache-status", "")),
+    }
 
 
 @pytest.mark.parametrize("size", [100, 4096, 4097, 200_000])
 @pytest.mark.parametrize("of", [photo, lambda size: text(size).encode()], ids=["image", "text"])
 async def test_what_is_known_is_answered_as_by_the_pages(asked: Asked, of: Callable[[int], bytes], size: int) -> None:
-    """An upload and a question by its digest: nothing before it is known, and the same afterwards."""
+    """An upload and a question by its digest."""
     content = of(size)
-    assert await asked.at_once(upload(content)) is None
     assert await asked.at_once(question(content)) is None
     first = await asked.by_the_pages(upload(content))
     assert (first[0], first[1]["x-cache"]) == (200, "MISS")
@@ -125,11 +133,87 @@ async def test_what_is_known_is_answered_as_by_the_pages(asked: Asked, of: Calla
         assert found[2] == (await asked.by_the_pages(question(content)) if one.method == "HEAD" else expected)[2]
 
 
+@pytest.mark.parametrize("of", [photo, lambda size: text(size).encode()], ids=["image", "text"])
+async def test_what_must_be_bought_is_answered_as_by_the_pages(asked: Asked, of: Callable[[int], bytes]) -> None:
+    """An upload that nobody has asked about, or that was forgotten: bought once, and known afterwards."""
+    content = of(10_000)
+    answers = []
+    for ask in (asked.by_the_pages, asked.at_once):
+        answers.append(await ask(upload(content)))
+        assert (await ask(upload(content)))[1]["x-cache"] == "HIT"  # type: ignore[index]  # one that is known has one
+        await asked.by_the_pages(question(content, "DELETE"))
+    (status, fields, body), second = answers
+    assert (status, fields["x-cache"], fields["timings"]) == (200, "MISS", "receive,hash,lookup,provider")
+    assert second is not None
+    assert second[:2] == (status, {**fields, "content-length": second[1]["content-length"]})
+    told, again = json.loads(body), json.loads(second[2])
+    assert told.pop("result").keys() == again.pop("result").keys()
+    assert told == again
+
+
+async def test_several_at_once_are_one_purchase(asked: Asked) -> None:
+    """The second joins the first, whichever way it comes."""
+    content = photo(10_000)
+    answers = await asyncio.gather(
+        *(ask(upload(content)) for ask in (asked.at_once, asked.by_the_pages, asked.at_once))
+    )
+    assert [one[1]["x-cache"] for one in answers if one] == ["MISS"] * 3
+    assert sorted(one[1]["collapsed"] for one in answers if one) == ["False", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SpoolFull("too many uploads are under way", retry_after=3),
+        ProviderDown("generic", "it is down", retry_after=7),
+        UnsupportedContent("nobody takes it"),
+        BudgetSpent("generic", "it is spent", budget="all", resets="2027-01-01T00:00:00Z", retry_after=9),
+        Stopping("this process takes no new work"),
+        TimeoutError(),
+        RuntimeError("a fault"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_refusal_is_the_pages_refusal(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """With its status, its fields and its members; a fault is logged."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Analyses, "analyse", refuse)
+    (status, fields, body), second = [await ask(upload(photo(10_000))) for ask in (asked.by_the_pages, asked.at_once)]
+    assert second is not None
+    assert (second[0], second[1]) == (status, fields)
+    assert status >= 400
+    told, again = json.loads(body), json.loads(second[2])
+    assert told.pop("instance") != again.pop("instance")
+    assert told == again
+
+
+async def test_a_server_that_gives_up_says_so(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is cancelled, because the grace is over, answers still."""
+    begun = asyncio.Event()
+
+    async def wait(*_: object, **__: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Analyses, "analyse", wait)
+    asking = asyncio.create_task(asked.at_once(upload(photo(10_000))))
+    await begun.wait()
+    asking.cancel()
+    answer = await asking
+    assert answer is not None
+    assert (answer[0], json.loads(answer[2])["type"]) == (503, "urn:hashcache:problem:shutting-down")
+    assert answer[1]["retry-after"] == "5"
+
+
 async def test_what_the_store_has_is_answered_as_by_the_pages() -> None:
     """An upload that near memory does not have: the same answer, after a read."""
     async with _asked(HASHCACHE_NEAR_BYTES="0") as asked:
         for content in (photo(100), photo(50_000), text(50_000).encode()):
-            assert await asked.at_once(upload(content)) is None
             await asked.by_the_pages(upload(content))
             expected = await asked.by_the_pages(upload(content))
             assert "detail=store" in expected[1]["detail"]
@@ -209,8 +293,11 @@ async def test_nobody_is_given_what_another_tenant_has() -> None:
         for form in (upload, question):
             assert await asked.at_once(form(content, X_API_Key=KEYS["ann"])) is not None
             assert await asked.at_once(form(content, Authorization=f"Bearer {KEYS['amy']}")) is not None
-            assert await asked.at_once(form(content, X_API_Key=KEYS["bob"])) is None
             assert await asked.at_once(form(content)) is None
+        assert await asked.at_once(question(content, X_API_Key=KEYS["bob"])) is None
+        bought = await asked.at_once(upload(content, X_API_Key=KEYS["bob"]))
+        assert bought is not None
+        assert bought[1]["x-cache"] == "MISS"
 
 
 async def test_what_is_forgotten_or_too_large_is_left_to_the_pages() -> None:
@@ -223,8 +310,38 @@ async def test_what_is_forgotten_or_too_large_is_left_to_the_pages() -> None:
         assert await asked.at_once(upload(words + b"!" * 2_000)) is None
         assert await asked.at_once(upload(content + bytes(11_000))) is None
         await asked.by_the_pages(question(content, "DELETE"))
-        assert await asked.at_once(upload(content)) is None
         assert await asked.at_once(question(content)) is None
+        anew = await asked.at_once(upload(content))
+        assert anew is not None
+        assert anew[1]["x-cache"] == "MISS"
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("path", ["/api/admin/spend", "/api/admin/cache/stats"])
+async def test_who_looks_into_the_books_finds_what_he_was_answered(
+    market: ScriptedVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """An answer does not wait until it is booked; the pages that tell of money do."""
+    booked, settle = asyncio.Event(), MemoryAccounts.settle
+
+    async def late(self: MemoryAccounts, attempt: Attempt, settlement: Settlement) -> None:
+        await booked.wait()
+        await settle(self, attempt, settlement)
+
+    monkeypatch.setattr(MemoryAccounts, "settle", late)
+    admin = {"HASHCACHE_STORE": "memory://", "HASHCACHE_ADMIN_TOKEN": ADMIN_TOKEN}
+    async with _asked(**settings(market, tmp_path, **admin)) as asked:
+        answer = await asked.at_once(upload(photo(10_000)))
+        assert answer is not None
+        assert answer[1]["x-cache"] == "MISS"
+        page = httpx.Request("GET", f"http://here{path}", headers={"X-API-Key": ADMIN_TOKEN})
+        looking = asyncio.create_task(asked.by_the_pages(page))
+        for _ in range(50):
+            await asyncio.sleep(0)  # so many turns of the loop it would have to answer too early
+        early = looking.done()
+        booked.set()
+        assert b'"spent_usd":"0.01"' in (await looking)[2]
+        assert not early
 
 
 @pytest.mark.asyncio(loop_scope="session")
@@ -250,7 +367,7 @@ async def test_serve_asks_for_it(service: Service) -> None:
 
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("size", [600, 4097, 200_000])
-async def test_what_was_found_out_goes_along(service: Service, vendor: ScriptedVendor, size: int) -> None:
+async def test_what_came_whole_is_bought_once(service: Service, vendor: ScriptedVendor, size: int) -> None:
     """What came whole and is not known is bought once, with its digest and its bytes, and known afterwards."""
     content, calls = photo(size), vendor.ledger.calls
     sent = _as_sent(httpx.Request("POST", "/api/analyze", files={"file": ("a.jpg", content)}))

@@ -310,6 +310,7 @@ async def test_an_answer_that_is_owed_and_was_cleared_is_not_brought_back(
 async def test_a_near_hit_asks_nobody(cache: Cache, shop: Shop, store: CutOff) -> None:
     """No command to the store, no task, and the load is closed unused."""
     await ask(cache, shop)
+    await cache.flights.told()
     store.calls.clear()
     hit = await ask(cache, shop)
     assert (hit.status, hit.level, hit.spent, hit.saved) == (Status.HIT, Level.NEAR, 0, 10_000)
@@ -429,6 +430,7 @@ async def test_a_glance_sees_near_memory_alone(cache: Cache, shop: Shop) -> None
     """The near answer, without a task, a load or a flight; nothing where there is none, or where it was cleared."""
     assert cache.glance([KEY]) is None
     bought = await ask(cache, shop)
+    await cache.flights.told()
     seen = cache.glance([key_of(1), KEY])
     assert seen is not None
     assert (seen.status, seen.level, seen.entry) == (Status.HIT, Level.NEAR, bought.entry)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from hashcache.core.barrier import Selector
+from hashcache.core.outcome import Status
 from hashcache.core.policy import Policy
 from hashcache.engine.cache import Cache
 from hashcache.engine.invalidation import Invalidations
@@ -28,12 +29,14 @@ async def test_stored(cache: Cache, shop: Shop) -> None:
     """An answer that the store keeps."""
     await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
     await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    await cache.flights.told()
     assert shop.kept == [(Kept.STORED, False)]
 
 
 async def test_by_request_it_is_not_kept(cache: Cache, shop: Shop) -> None:
     """`no-store` keeps nothing."""
     await cache.get_or_load(key_of(), LABEL, POLICY, shop.load(), keep=False)
+    await cache.flights.told()
     assert shop.kept == [(Kept.UNKEPT, False)]
 
 
@@ -54,7 +57,28 @@ async def test_cleared_meanwhile(cache: Cache, shop: Shop) -> None:
     await Invalidations(cache).invalidate(Selector(), reason="test")
     shop.gate.set()
     await asking
+    await cache.flights.told()
     assert shop.kept == [(Kept.FENCED, False)]
+
+
+async def test_nobody_waits_for_it(cache: Cache, shop: Shop) -> None:
+    """
+    Whoever asks has the answer while what it cost is still being booked, and who asks next has it from the cache; a
+    process that ends books it first.
+    """
+    shop.booked.clear()
+    bought = await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    again = await cache.get_or_load(key_of(), LABEL, POLICY, shop.load())
+    assert (bought.status, again.status, shop.paid) == (Status.MISS, Status.HIT, 1)
+    assert (len(cache.flights), shop.kept) == (1, [])
+    told, closing = asyncio.create_task(cache.flights.told()), asyncio.create_task(cache.close(timedelta(seconds=5)))
+    await until(lambda: shop.booking)
+    assert not told.done()
+    assert not closing.done()
+    shop.booked.set()
+    await told
+    assert shop.kept == [(Kept.STORED, False)]
+    assert await closing == 0
 
 
 async def test_a_failure_keeps_nothing(cache: Cache, shop: Shop) -> None:

@@ -17,7 +17,8 @@ PRICE = MicroDollars(10_000)
 @dataclass
 class Shop:
     """Where loads buy. *gate* open: at once. *paid* counts purchases; *open_loads* those not closed yet;
-    *kept* what became of each answer, and whether it was bought twice.
+    *kept* what became of each answer, and whether it was bought twice, noted when it is *booked*: at once, unless that
+    is cleared. *booking*: it is about to be.
     """
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -28,7 +29,12 @@ class Shop:
     closed_twice: int = 0
     failing: Exception | None = None
     kept: list[tuple[Kept, bool]] = field(default_factory=list)
+    booked: asyncio.Event = field(default_factory=asyncio.Event)
+    booking: bool = False
     price: MicroDollars = PRICE
+
+    def __post_init__(self) -> None:
+        self.booked.set()
 
     def load(self, payload: Callable[[int], bytes] = lambda number: b'{"bought":%d}' % number) -> ShopLoad:
         """One more load; *payload* makes its answer from the number of the purchase."""
@@ -58,6 +64,8 @@ class ShopLoad:
 
     async def kept(self, how: Kept, *, duplicate: bool) -> None:
         """Note it."""
+        self._shop.booking = True
+        await self._shop.booked.wait()
         self._shop.kept.append((how, duplicate))
 
     async def close(self) -> None:

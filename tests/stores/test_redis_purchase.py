@@ -118,6 +118,7 @@ class House:
         digest = Digest(hashlib.sha256(content).digest(), len(content))
         before = self.store.commands
         outcome = await self._analyses.analyse(Content(Kind.IMAGE, "image/jpeg", digest), HeldBody(content), ANONYMOUS)
+        await self._cache.flights.told()
         return outcome.status, self.store.commands - before
 
     def key(self, content: bytes) -> Key:
