@@ -16,19 +16,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 
 import httpx
 
-from hashcache.core.errors import ProviderError, ProviderFailed, ProviderInvalid, ProviderThrottled, ProviderTimeout
+from hashcache.core.errors import ProviderFailed, ProviderInvalid, ProviderThrottled, ProviderTimeout
 from hashcache.providers.explaining import Explain, explained
 from hashcache.providers.formats import NOTHING, Payload
 from hashcache.providers.refusals import refusal
 from hashcache.providers.retries import RetryBudget
+from hashcache.providers.sending import Call
 from hashcache.providers.trust import nobody, trusted
 
 #: How often a call is sent at most.
@@ -97,13 +97,13 @@ class Lines:
             ProviderTimeout: *timeout* passed; possibly paid once a byte was sent.
             ProviderError: another of its kinds, by the status or by what broke on the way (see `refusal`).
         """
-        return await self._call(_Call("POST", url, payload, headers, explain), timeout)
+        return await self._call(Call("POST", url, payload, headers, explain), timeout)
 
     async def put(
         self, url: str, payload: Payload, headers: Mapping[str, str], *, timeout: timedelta | None = None
     ) -> Reply:
         """As `post`, and tried again as little: what is put there is what the vendor bills, perhaps each time."""
-        return await self._call(_Call("PUT", url, payload, headers), timeout)
+        return await self._call(Call("PUT", url, payload, headers), timeout)
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout: timedelta | None = None) -> Reply:
         """
@@ -112,7 +112,7 @@ class Lines:
         Raises:
             ProviderError: as for `post`.
         """
-        return await self._call(_Call("GET", url, NOTHING, headers), timeout)
+        return await self._call(Call("GET", url, NOTHING, headers), timeout)
 
     async def close(self) -> None:
         """Close every connection that is not in use, and from now on each one after its call. Safe to call twice."""
@@ -123,7 +123,7 @@ class Lines:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    async def _call(self, call: _Call, timeout: timedelta | None) -> Reply:
+    async def _call(self, call: Call, timeout: timedelta | None) -> Reply:
         """Make *call* under one deadline."""
         deadline = _now() + (timeout or self._timeout).total_seconds()
         try:
@@ -136,7 +136,7 @@ class Lines:
                 self.provider, f"{self.provider} did not answer in time", possibly_paid=call.sent
             ) from None
 
-    async def _try(self, call: _Call, deadline: float) -> Reply:
+    async def _try(self, call: Call, deadline: float) -> Reply:
         """Send *call* until it is answered, may not be repeated, or could not be within *deadline* (loop's time)."""
         self._budget = self._budget.called(_now())
         for tried in range(1, TRIES + 1):
@@ -181,7 +181,7 @@ class Lines:
             raise ProviderThrottled(self.provider, message, retry_after=pause)
         await asyncio.sleep(pause + self._random() * min(pause, 1.0))  # as long as the vendor asked, and jitter
 
-    async def _send(self, call: _Call) -> Reply:
+    async def _send(self, call: Call) -> Reply:
         """Send *call* once, over a line of its own."""
         free = self._free[call.secure]
         line = free.pop() if free else self._new_line(secure=call.secure)
@@ -209,7 +209,7 @@ class Lines:
         closing.add_done_callback(self._closing.discard)
         await asyncio.shield(closing)
 
-    async def _exchange(self, line: httpx.AsyncHTTPTransport, call: _Call) -> Reply:
+    async def _exchange(self, line: httpx.AsyncHTTPTransport, call: Call) -> Reply:
         """One request and its reply; httpx's errors are translated here and nowhere else."""
         call.sent = call.broken = answered = False
         try:
@@ -235,7 +235,7 @@ class Lines:
         except httpx.TransportError:
             raise self._broken(call) from None
 
-    def _broken(self, call: _Call) -> ProviderFailed:
+    def _broken(self, call: Call) -> ProviderFailed:
         what = "broke the connection" if call.sent else "could not be reached"
         return ProviderFailed(self.provider, f"{self.provider} {what}", possibly_paid=call.sent)
 
@@ -253,55 +253,6 @@ class Lines:
                     message = f"{self.provider} sent more than {self._most_bytes} bytes"
                     raise ProviderInvalid(self.provider, message, possibly_paid=True)
         return bytes(body)
-
-
-class _Call:
-    """
-    One call to be sent, whether a byte of its present try may have left (`sent`), and whether the reply to it broke
-    off (`broken`). *replies*: statuses that are none of 2xx, and yet no refusal.
-    """
-
-    def __init__(
-        self, method: str, url: str, payload: Payload, headers: Mapping[str, str], explain: Explain | None = None
-    ) -> None:
-        self.payload = payload
-        self.explain = explain
-        self.sent = self.broken = False
-        self.replies = {404} if method == "GET" else set()
-        self.secure = url.lower().startswith("https:")
-        self._method = method
-        self._url = url
-        ours = {"Accept": "application/json", "User-Agent": "hashcache"}
-        self._headers = {**ours, **headers, **payload.headers, "Accept-Encoding": "identity"}
-
-    def repeatable(self, error: ProviderError) -> bool:
-        """Whether it may be sent again after *error*: it never arrived, or it is a GET and may arrive twice."""
-        if self._method == "GET":
-            return self.broken or isinstance(error, ProviderFailed)
-        return not self.sent and isinstance(error, ProviderFailed)
-
-    def request(self, chunks: AsyncGenerator[bytes, None], connect_timeout: float) -> httpx.Request:
-        """A fresh request: httpx's bodies are read once. Raises httpx.InvalidURL."""
-        timeout = {"connect": connect_timeout, "read": None, "write": None, "pool": connect_timeout}
-        extensions = {"timeout": timeout, "trace": self._trace}
-        content = None if self.payload is NOTHING else chunks
-        return httpx.Request(
-            self._method, _address(self._url), headers=self._headers, content=content, extensions=extensions
-        )
-
-    async def _trace(self, event: str, _details: object) -> None:
-        """httpcore tells each step (its "trace" extension)."""
-        if event == "http11.send_request_headers.started":
-            self.sent = True
-
-
-@lru_cache(64)
-def _address(url: str) -> httpx.URL:
-    """*url*, read once: most vendors have one or two. Raises httpx.InvalidURL."""
-    address = httpx.URL(url)
-    if (address.port or 0) > 65535:  # httpx lets it pass, and the socket raises something odd
-        raise httpx.InvalidURL("port")
-    return address
 
 
 def _now() -> float:
