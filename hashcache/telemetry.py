@@ -37,20 +37,21 @@ class Telemetry:
 
     def answered(self, outcome: Outcome, content: Content | None, *, milliseconds: float) -> None:
         """One question was answered, in so many *milliseconds*."""
-        kind = outcome.entry.label.kind
-        self._reporter.add(count(outcome, kind=kind, milliseconds=milliseconds), booked(outcome))
-        if outcome.cached:
-            self._reporter.hit(outcome.entry.key)
+        entry, cached = outcome.entry, outcome.cached
+        label = entry.label
+        self._reporter.add(count(outcome, kind=label.kind, milliseconds=milliseconds), booked(outcome))
+        if cached:
+            self._reporter.hit(entry.key)
         self._log.info(
-            "cache.hit" if outcome.cached else "cache.miss",
-            file=safe_name(content.name if content else None),
-            kind=kind,
-            sha256=outcome.entry.key.name[:12],
-            found=outcome.level.value,
-            provider=outcome.entry.label.provider,
+            "cache.hit" if cached else "cache.miss",
+            file=safe_name(content.name) if content is not None else None,
+            kind=label.kind,
+            sha256=entry.key.name[:12],
+            found=f"{outcome.level}",
+            provider=label.provider,
             collapsed=outcome.collapsed,
             stored=outcome.stored,
-            ttl=outcome.entry.ttl(outcome.at),
+            ttl=entry.ttl(outcome.at),
             spent_usd=decimal(outcome.spent),
             saved_usd=decimal(outcome.saved),
             ms=round(milliseconds, 1),

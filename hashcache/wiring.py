@@ -95,7 +95,7 @@ class Shared(Store, Protocol):
 
 def token() -> str:
     """A name that nobody guesses."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def secret() -> str:

@@ -33,7 +33,8 @@ from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
 
 #: Headers that ask for something else than the answer, or tell something of the body that is to be checked.
-_UNUSUAL = frozenset(name.encode() for name in (*WISHES, "content-encoding", "expect", "if-none-match"))
+_OTHERS = ("content-encoding", "expect", "if-none-match", "transfer-encoding")
+_UNUSUAL = frozenset(name.encode() for name in (*WISHES, *_OTHERS))
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 _BY_DIGEST = re.compile(r"/api/analyses/([0-9a-f]{64})")
 _UPLOAD = "/api/analyze"
@@ -45,6 +46,7 @@ class AtOnce:
     def __init__(self, analyses: Analyses, access: Access, limits: Limits, observer: Observer) -> None:
         self._analyses = analyses
         self._access = access
+        self._keyless = access.callers.identify(None)
         self._limits = limits
         self._observer = observer
 
@@ -74,7 +76,7 @@ class AtOnce:
 
     def _caller(self, scope: Scope, fields: Mapping[bytes, bytes]) -> Caller | None:
         if _CREDENTIALS.isdisjoint(fields):
-            return self._access.callers.identify(None)
+            return self._keyless
         try:
             return self._access.caller(Asked(scope))
         except Problem:
@@ -95,23 +97,25 @@ class AtOnce:
         whole = Whole.read(content_type.decode("latin-1"), read, start, self._limits, caller.tenant)
         if whole is None:
             return None
-        found = self._analyses.glance(whole.digest.hex, caller, whole.kind)
+        content = whole.content
+        found = self._analyses.glance(content.digest.hex, caller, content.kind)
         if found is not None:
             return self._answered(whole, found, began)
         return self._sought(whole, read, caller, began)
 
     async def _sought(self, whole: Whole, read: bytes, caller: Caller, began: float) -> Response:
         """The answer that the store has, or that is bought; raises as `Analyses.analyse`, and SpoolFull."""
-        causes = None
+        content, causes = whole.content, None
+        sha256 = content.digest.hex
         with closing(self._limits.room.share()) as share:
             share.announce(whole.end - whole.start, most=self._limits.upload)
-            if not self._analyses.is_under_way(whole.digest.hex, caller, whole.kind):
-                found = await self._analyses.recall(whole.digest.hex, caller, whole.kind)
+            if not self._analyses.is_under_way(sha256, caller, content.kind):
+                found = await self._analyses.recall(sha256, caller, content.kind)
                 if found.outcome is not None:
                     return self._answered(whole, found.outcome, began)
                 causes = found.causes or None
             body = MemoryBody([read[whole.start : whole.end]], share)
-            outcome = await self._analyses.analyse(whole.content, body, caller, looked=causes)
+            outcome = await self._analyses.analyse(content, body, caller, looked=causes)
             return self._answered(whole, outcome, began)
 
     def _answered(self, whole: Whole, outcome: Outcome, began: float) -> Response:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import copy_context
 from time import monotonic
 
 import structlog
@@ -26,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hashcache.api import problems
 from hashcache.api.asked import Fields
 from hashcache.api.problems import Problem
-from hashcache.ports import Observer
+from hashcache.ports import REQUEST, Observer
 
 MOST_HEADERS = 16 * 1024
 DRAIN_BYTES = 1_000_000
@@ -44,6 +43,8 @@ _BROKEN_OFF = Problem("malformed", "The body ends before it is complete.", heade
 #: Answers a request that has come whole: a scope, its headers, each of which came once, the bytes that were read and
 #: where in them the body begins in; the answer out, now or soon, or None.
 Swift = Callable[[Scope, Mapping[bytes, bytes], bytes, int], Response | Awaitable[Response] | None]
+
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
 
@@ -69,28 +70,28 @@ class Connection:
         The answer to a request that has come whole, in *read*, where its body begins at *start*; or the wait for it,
         which raises nothing; None: call this application.
 
-        For servers that may ask before they make a task of the request.
+        For servers that may ask before they make a task of the request. They have seen that it is one of HTTP/1.1, and
+        where it ends: its length is told, not found out from chunks.
         """
-        return copy_context().run(self._at_once, scope, read, start)
-
-    def _at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response] | None:
         fields = dict(scope["headers"])
-        if len(fields) != len(scope["headers"]) or _is_unusual(scope, fields):
+        if len(fields) != len(scope["headers"]) or start > MOST_HEADERS or not fields.get(b"host"):
             return None
         asked = fields.get(b"x-request-id")
         request_id = self._new_id() if asked is None else self._chosen(asked.decode("latin-1"))
-        structlog.contextvars.bind_contextvars(request=request_id)
+        told = REQUEST.set(request_id)
         try:
             answer = self._swift(scope, fields, read, start)
         except Exception:
             log.exception("request.fault", path=scope["path"])
             return None
+        finally:
+            REQUEST.reset(told)
         if isinstance(answer, Response):
             return _signed(answer, request_id)
         return self._soon(answer, scope, request_id) if answer is not None else None
 
     async def _soon(self, answer: Awaitable[Response], scope: Scope, request_id: str) -> Response:
-        structlog.contextvars.bind_contextvars(request=request_id)
+        REQUEST.set(request_id)
         try:
             return _signed(await answer, request_id)
         except asyncio.CancelledError:
@@ -107,7 +108,7 @@ class Connection:
         request_id = self._id_of(headers)
         scope["app"] = self  # tells the router to raise what it refuses: all problems are written in one place
         scope["request_id"] = request_id
-        structlog.contextvars.bind_contextvars(request=request_id)
+        REQUEST.set(request_id)
         exchange = _Exchange(scope, headers, receive, send, request_id)
         refused = _refusal(scope, headers)
         if refused is not None:
@@ -155,19 +156,7 @@ def _signed(response: Response, request_id: str) -> Response:
 
 def _own_fields(request_id: str) -> tuple[tuple[bytes, bytes], ...]:
     """What every answer says, whoever gives it."""
-    return (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")
-
-
-def _is_unusual(scope: Scope, fields: Mapping[bytes, bytes]) -> bool:
-    """Whether `_refusal` may have to say something of headers that came once each."""
-    length = sum(map(len, fields)) + sum(map(len, fields.values())) + 4 * len(fields)
-    return (
-        length > MOST_HEADERS
-        or scope["http_version"] != "1.1"
-        or not fields.get(b"host")
-        or b"transfer-encoding" in fields
-        or not fields.get(b"content-length", b"0").isdigit()
-    )
+    return (b"x-request-id", request_id.encode()), _NO_SNIFFING
 
 
 def _refusal(scope: Scope, headers: Fields) -> Problem | None:

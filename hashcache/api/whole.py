@@ -50,16 +50,6 @@ class Whole(msgspec.Struct, frozen=True):
         named = Content(*told, digest, name.decode("utf-8", "replace"))
         return cls(named, start, end, perf_counter() - began)
 
-    @property
-    def digest(self) -> Digest:
-        """Its SHA-256."""
-        return self.content.digest
-
-    @property
-    def kind(self) -> Kind:
-        """What it is."""
-        return self.content.kind
-
 
 def _digest(content: memoryview, known: Known, tenant: str) -> Digest:
     """Its SHA-256; a *known* BLAKE3 spares it."""

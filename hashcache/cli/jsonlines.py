@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 import structlog
-from structlog.contextvars import get_contextvars
 from structlog.processors import format_exc_info
+
+from hashcache.ports import REQUEST
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 
@@ -41,8 +42,11 @@ class JsonLines(structlog.BoundLoggerBase):
         self._write("error", event, {"exc_info": True, **fields})
 
     def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        line = {**self._context, **fields, "event": event}
-        line.update(get_contextvars())
+        line = {**self._context, **fields} if self._context else fields
+        line["event"] = event
+        request = REQUEST.get()
+        if request is not None:
+            line["request"] = request
         line["level"], line["timestamp"] = level, datetime.now(UTC)
         if "exc_info" in line:
             line = dict(format_exc_info(None, level, line))

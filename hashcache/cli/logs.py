@@ -12,13 +12,14 @@ import sys
 import structlog
 
 from hashcache.cli.jsonlines import JsonLines, encoded
+from hashcache.ports import REQUEST
 
 
 def configure() -> None:
     """Set up structlog and the standard library's logging for this process."""
     terminal = sys.stderr.isatty()
     shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _of_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -42,6 +43,12 @@ def configure() -> None:
         logging.getLogger(name).setLevel(
             logging.ERROR
         )  # they warn of each malformed request; our own line says it better
+
+
+def _of_request(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Name the request for which *line* is written."""
+    request = REQUEST.get()
+    return line if request is None else {**line, "request": request}
 
 
 def _foreign(last: list[structlog.types.Processor]) -> list[structlog.types.Processor]:

@@ -61,16 +61,13 @@ class OneRead(msgspec.Struct, frozen=True):
 class _Told:
     """What the parser tells. It is not asked for the body: then it makes no copy of it."""
 
-    __slots__ = ("begun", "connection", "ended", "headers", "length", "url")
+    __slots__ = ("connection", "ended", "headers", "length", "url")
 
     def __init__(self) -> None:
         self.url = self.connection = b""
         self.headers: list[tuple[bytes, bytes]] = []
-        self.begun = self.ended = 0
+        self.ended = 0
         self.length = 0  # of the body; -1: it came in chunks, and does not lie as it was sent
-
-    def on_message_begin(self) -> None:
-        self.begun += 1
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -86,4 +83,4 @@ class _Told:
             self.connection = value if not self.connection else b"?"
 
     def on_message_complete(self) -> None:
-        self.ended = self.begun
+        self.ended += 1

@@ -116,7 +116,8 @@ class BoundedHeads(HttpToolsProtocol):
         answer = at_once(request.scope, data, request.start)
         if answer is None:
             return False
-        self._head_done()
+        if self._head is not None:
+            self._head_done()
         if isinstance(answer, Response):
             self._answer(request, answer)
         else:

@@ -73,6 +73,8 @@ class Barrier(msgspec.Struct, frozen=True):
         Whether *entry* is dead: selected by an invalidation younger than itself, of an older epoch of its provider, or
         younger than the barrier.
         """
+        if not self.open and not self.epochs:  # as nearly always
+            return entry.sequence > self.sequence
         return self.clears(entry) or self.outdates(entry)
 
     def clears(self, entry: Entry | Head) -> bool:

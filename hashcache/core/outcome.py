@@ -64,12 +64,12 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def spent(self) -> MicroDollars:
         """What this request cost."""
-        return FREE if self.cached or self.collapsed else self.entry.price
+        return FREE if self.collapsed or self.status in _CACHED else self.entry.price
 
     @property
     def saved(self) -> MicroDollars:
         """What this request would have cost without the cache."""
-        return self.entry.price if self.cached or self.collapsed else FREE
+        return self.entry.price if self.collapsed or self.status in _CACHED else FREE
 
     def as_seen(self, *, joined: bool, keep: bool) -> Outcome:
         """The same as a caller saw it who *joined* a purchase, or made it, and wants the answer kept, or not."""
@@ -82,7 +82,7 @@ class Outcome(msgspec.Struct, frozen=True):
     def cache_status(self) -> str:
         """The `Cache-Status` field of RFC 9211."""
         ttl, detail = self.entry.ttl(self.at), "store-away" if self.store_away else self.level
-        if self.cached:
+        if self.status in _CACHED:
             joined = "; collapsed" if self.collapsed else ""
             return f"hashcache; hit; ttl={ttl}{joined}; detail={detail}"
         parts = [f"hashcache; fwd={_FORWARD.get(self.cause or Cause.NEW, 'uri-miss')}"]

@@ -21,7 +21,7 @@ from hashcache.ports.accounts import (
 from hashcache.ports.channel import Channel, Traffic
 from hashcache.ports.checkup import StoreFacts
 from hashcache.ports.ledger import Batch, Ledger, Minute, Process
-from hashcache.ports.observer import Observer, WebhookObserver
+from hashcache.ports.observer import REQUEST, Observer, WebhookObserver
 from hashcache.ports.outbox import Bounds, Full, Outbox, Sealed, Taken
 from hashcache.ports.postman import Posted, Postman
 from hashcache.ports.provider import Answer, Body, Estimate, Pending, Provider, Terms
@@ -30,6 +30,7 @@ from hashcache.ports.store import OLDEST, TOMBSTONE, Bid, Claim, Page, Reading, 
 
 __all__ = [
     "OLDEST",
+    "REQUEST",
     "TOMBSTONE",
     "Accounts",
     "Answer",

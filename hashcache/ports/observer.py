@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Protocol
 
 from hashcache.core.barrier import Selector
@@ -9,6 +10,9 @@ from hashcache.core.content import Content
 from hashcache.core.letter import Letter
 from hashcache.core.money import MicroDollars
 from hashcache.core.outcome import Outcome
+
+#: The id of the request for which something happens, which the log names in each line; None: for no request.
+REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
 
 
 class Observer(Protocol):

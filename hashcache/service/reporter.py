@@ -114,12 +114,13 @@ class Reporter:
 
     def add(self, counts: Mapping[str, int], lines: Mapping[str, int] = _NOTHING) -> None:
         """Count *counts*, and book *lines* (`core.spend`) on today's page."""
+        mine = self._counts
         for name, number in counts.items():
             if number:
-                self._counts[name] += number
+                mine[name] += number
         for line, number in lines.items():
             self._lines[line] += number
-        if self._counts:
+        if mine:
             self._dirty.set()
 
     def hit(self, key: Key) -> None:

@@ -56,11 +56,12 @@ class Routing:
         The variant of what is asked of *provider*. A provider's question changes with its epoch only (and a restart),
         so it is spelt and digested once in each.
         """
-        epoch = self._epoch(provider.name)
-        known = self._variants.get((provider.name, kind, tenant))
+        name = provider.name
+        epoch = self._epoch(name)
+        known = self._variants.get((name, kind, tenant))
         if known is None or known[0] != epoch:
             known = (epoch, self.question(provider, kind, tenant).variant)
-            self._variants[provider.name, kind, tenant] = known
+            self._variants[name, kind, tenant] = known
         return known[1]
 
     def answers(self, sha256: str, tenant: str) -> Iterator[Key]:

@@ -47,7 +47,8 @@ def count(outcome: Outcome, *, kind: str, milliseconds: float) -> dict[str, int]
     """What one answered question adds."""
     cached = outcome.cached
     word = "hit" if cached else "miss"
-    hit_or_miss, level, latency, took, microseconds = _names(word, kind, outcome.level.value, _bucket(milliseconds))
+    bucket = bisect_left(BUCKETS, milliseconds)
+    hit_or_miss, level, latency, took, microseconds = _names(word, kind, f"{outcome.level}", bucket)
     counts = {hit_or_miss: 1, level: 1, latency: 1, took: 1, microseconds: round(milliseconds * 1000)}
     if outcome.status is Status.STALE:
         counts[f"stale.{kind}"] = 1
@@ -59,8 +60,9 @@ def count(outcome: Outcome, *, kind: str, milliseconds: float) -> dict[str, int]
         counts["bypass"] = 1
     if not cached and outcome.cause is not None:
         counts[f"cause.{outcome.cause.value}"] = 1
-    if outcome.saved:
-        counts[f"saved.{outcome.entry.label.provider}"] = outcome.saved
+    saved = outcome.saved
+    if saved:
+        counts[f"saved.{outcome.entry.label.provider}"] = saved
     if not cached and not outcome.collapsed:
         counts["stored"] = int(outcome.stored)
     return counts
@@ -68,11 +70,11 @@ def count(outcome: Outcome, *, kind: str, milliseconds: float) -> dict[str, int]
 
 def booked(outcome: Outcome) -> dict[str, int]:
     """The lines that one answered question adds to the books: what it did not cost."""
-    if not (outcome.cached or outcome.collapsed):
+    if not (outcome.collapsed or outcome.cached):
         return {}
-    label = outcome.entry.label
-    what, saved = _lines("collapsed" if outcome.collapsed else "hits", label.provider, label.kind, label.tenant)
-    return {what: 1, saved: outcome.saved} if outcome.saved else {what: 1}
+    label, saved = outcome.entry.label, outcome.saved
+    what, line = _lines("collapsed" if outcome.collapsed else "hits", label.provider, label.kind, label.tenant)
+    return {what: 1, line: saved} if saved else {what: 1}
 
 
 @lru_cache(1024)
@@ -108,10 +110,6 @@ def with_money(totals: Mapping[str, int], lines: Mapping[str, int]) -> dict[str,
         **totals,
         **{f"{what}.{name}": sums[name][what] for name in sums for what in counted if sums[name]["calls"]},
     }
-
-
-def _bucket(milliseconds: float) -> int:
-    return bisect_left(BUCKETS, milliseconds)
 
 
 def per_minute(counts: Mapping[str, int]) -> dict[str, int]:

@@ -9,9 +9,10 @@ import sys
 
 _SAYS = r"""
 import pathlib, structlog
+from hashcache.ports import REQUEST
 from hashcache.cli import logs
 logs.configure()
-structlog.contextvars.bind_contextvars(request="r1")
+REQUEST.set("r1")
 log = structlog.get_logger("hashcache")
 log.info("odd", name="\u00e9\u20ac", half="\ud800", what=pathlib.PurePosixPath("/x"), line="a\nb")
 log.info("next", number=1)
