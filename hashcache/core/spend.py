@@ -80,3 +80,8 @@ def added(days: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def day_of(now: Instant) -> date:
     """The day of *now* (UTC)."""
     return datetime.fromtimestamp(now / 1000, UTC).date()
+
+
+def month_of(day: date) -> str:
+    """The month of *day*, such as `2026-11`."""
+    return day.isoformat()[:7]

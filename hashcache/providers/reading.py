@@ -101,7 +101,7 @@ def evidence_of(score: float, ai_above: float, where: str, *, signal: str = "sco
 
 def written(now: Instant) -> str:
     """*now* as RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(now // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(now // 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 async def text_of(body: Body) -> str:

@@ -28,7 +28,7 @@ from hashcache.core.entry import Instant
 from hashcache.core.errors import StoreUnavailable
 from hashcache.core.key import Names
 from hashcache.core.money import MicroDollars
-from hashcache.core.spend import KEPT_DAYS, day_of
+from hashcache.core.spend import KEPT_DAYS, day_of, month_of
 from hashcache.ports import Attempt, Breaker, Day, Granted, Health, Reason, Refused, Rules, Settlement
 from hashcache.stores import accounting, records
 from hashcache.stores.accounting import WINDOW_KEPT, Found, Lapsed, Noted, Tried, Turn
@@ -191,9 +191,9 @@ class RedisAccounts:
         return _SETTLE.call(
             [
                 self._names.accounts,
-                self._names.days(f"{today:%Y-%m}"),
+                self._names.days(month_of(today)),
                 self._names.money,
-                self._names.days(f"{before:%Y-%m}"),
+                self._names.days(month_of(before)),
             ],
             now,
             DAYS_LIFE,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from hashcache.core.budget import Charge
 from hashcache.core.entry import Instant
 from hashcache.core.key import Names
-from hashcache.core.spend import DAY, KEPT_DAYS, day_of
+from hashcache.core.spend import DAY, KEPT_DAYS, day_of, month_of
 from hashcache.ports import Attempt
 from hashcache.stores.redis.scripts import Call, Script, flat
 
@@ -79,7 +79,7 @@ class Amendment:
         token, provider = self.attempt.token, self.attempt.account.provider
         bounds = ((window(one.name), one.most if self.bounded else "", one.ends) for one in self.charges)
         return _AMEND.call(
-            [names.accounts, names.days(f"{day:%Y-%m}"), names.money],
+            [names.accounts, names.days(month_of(day)), names.money],
             now,
             LIFE,
             DAYS_LIFE,

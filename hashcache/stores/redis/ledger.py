@@ -17,7 +17,7 @@ import msgspec
 
 from hashcache.core.entry import Instant
 from hashcache.core.key import Key, Names
-from hashcache.core.spend import day_of
+from hashcache.core.spend import day_of, month_of
 from hashcache.ports.ledger import KEPT, REMEMBERED, Batch, Minute, Process
 from hashcache.stores.redis.amendment import DAYS_LIFE
 from hashcache.stores.redis.clock import ServerClock
@@ -61,7 +61,7 @@ class RedisLedger:
                 self._names.counters,
                 self._names.hour(batch.at // _HOUR),
                 self._names.hits,
-                self._names.days(f"{day:%Y-%m}"),
+                self._names.days(month_of(day)),
                 self._names.money,
             ],
             _HOUR_LIFE // _MILLISECOND,
