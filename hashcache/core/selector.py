@@ -74,8 +74,14 @@ class Selector(msgspec.Struct, frozen=True, omit_defaults=True):
             left = [one for one in left if self.tag in one.label.tags]
         if self.pattern is None or self.pattern == "*":
             return left
+        if (space := self.space) is not None:
+            left = [one for one in left if one.key.space == space]
+        begin, star, rest = self.pattern.partition("*")
+        if star and not rest and begin.count(":") == 1:  # no name of a key need be put together
+            begin = begin.partition(":")[2]
+            return [one for one in left if one.key.name.startswith(begin)]
         means = Pattern(self.pattern).matches
-        return [one for one in left if means(one.key.logical)]
+        return [one for one in left if means(f"{(key := one.key).space}:{key.name}:{key.variant}")]
 
     @property
     def space(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hashcache.core.entry import Entry, Instant, Label
@@ -46,6 +46,18 @@ ENTRIES = st.builds(
 def test_the_space_that_a_pattern_spells(pattern: str | None, space: str | None) -> None:
     """The word before its first colon, unless a wildcard stands before that."""
     assert Selector(pattern=pattern).space == space
+
+
+@given(
+    st.lists(
+        SELECTORS | st.builds(Selector, pattern=st.text("ap:x*y", min_size=1, max_size=8)), min_size=1, max_size=4
+    ),
+    st.lists(ENTRIES, max_size=6),
+)
+def test_many_at_a_time_are_meant_as_each_is(several: list[Selector], some: list[Entry]) -> None:
+    """Whatever is told without looking at each."""
+    for selector in several:
+        assert selector.among(some) == [one for one in some if selector.matches(one)]
 
 
 @pytest.mark.parametrize(
