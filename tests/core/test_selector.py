@@ -48,6 +48,7 @@ def test_the_space_that_a_pattern_spells(pattern: str | None, space: str | None)
     assert Selector(pattern=pattern).space == space
 
 
+@settings(max_examples=600)
 @given(
     st.lists(
         SELECTORS | st.builds(Selector, pattern=st.text("ap:x*y", min_size=1, max_size=8)), min_size=1, max_size=4
