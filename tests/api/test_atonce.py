@@ -249,11 +249,14 @@ async def test_what_is_unusual_is_left_to_the_pages(asked: Asked, unusual: dict[
 
 
 async def test_other_requests_are_left_to_the_pages(asked: Asked) -> None:
-    """Other methods, paths and bodies; forms of another shape; no Host, or two; another version."""
+    """Other methods, paths and bodies; forms of another shape; no Host, or any header twice."""
     content = photo(10_000)
     await asked.by_the_pages(upload(content))
-    whole = upload(content).read()
-    kind = upload(content).headers["content-type"]
+    sent = upload(content)
+    whole = sent.read()
+    kind = sent.headers["content-type"]
+    fields = [(name.lower(), value) for name, value in sent.headers.raw]
+    assert await asked.at_once(sent, headers=fields) is not None
     others: list[tuple[httpx.Request, dict[str, Any]]] = [
         (question(content, after="?kind=image"), {}),
         (question(content, "DELETE"), {}),
@@ -263,7 +266,8 @@ async def test_other_requests_are_left_to_the_pages(asked: Asked) -> None:
         (upload(content), {"path": "/api/analyze/"}),
         (upload(content), {"path": "/api/lookup"}),
         (upload(content), {"query_string": b"a=b"}),
-        (upload(content), {"headers": [(b"content-type", kind.encode())]}),
+        (sent, {"headers": [one for one in fields if one[0] != b"host"]}),
+        *((sent, {"headers": [*fields, one]}) for one in fields),
         (upload(b""), {}),
         (httpx.Request("POST", "http://here/api/analyze", content=whole), {}),
         (httpx.Request("POST", "http://here/api/analyze", content=content, headers={"content-type": "image/png"}), {}),
@@ -375,6 +379,7 @@ async def test_what_came_whole_is_bought_once(service: Service, vendor: Scripted
     assert [(one.status, one.header("x-cache")) for one in answers] == [(200, "MISS"), (200, "HIT")]
     assert {one.json["sha256"] for one in answers} == {sha256(content).hexdigest()}
     assert vendor.ledger.calls == calls + 1
+    assert vendor.ledger.requests[-1].content == sha256(content).hexdigest()
     line = next(line for line in service.events("cache.miss") if line["request"] == answers[0].header("x-request-id"))
     assert line["file"] == "a.jpg"
 

@@ -57,6 +57,8 @@ def test_what_is_told() -> None:
         (b"Content-Length: 3", b"abcGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         (b"A: 1\n\nContent-Length: 3", b"abc"),
         (b"A : 1", b""),
+        (b"Connection: close\r\nConnection: keep-alive", b""),
+        (b"Connection: keep-alive, close", b""),
         (b"Connection: Upgrade\r\nUpgrade: websocket", b""),
         (b"A: " + b"a" * 70_000, b""),
     ],

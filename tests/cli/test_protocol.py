@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 import uvicorn
@@ -78,6 +79,7 @@ class _Swift:
     def __init__(self) -> None:
         self.swift = True
         self.waits: asyncio.Event | None = None
+        self.holds: asyncio.Event | None = None  # what the long way waits for
         self.at_once_answered: list[bytes] = []
         self.called = 0
 
@@ -92,6 +94,8 @@ class _Swift:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.called += 1
+        if self.holds is not None:
+            await self.holds.wait()
         body = await Request(scope, receive).body()
         await Response(body, headers={"x-way": "long"})(scope, receive, send)
 
@@ -228,3 +232,81 @@ async def test_a_connection_is_kept_for_as_long_as_it_is_used(swift: Swifts) -> 
         assert await reader.read() == b""
         assert loop.time() - last >= 0.3
     assert len(app.at_once_answered) == 4
+
+
+async def test_the_head_of_the_short_way_is_no_late_one(swift: Swifts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that watches over the first head of a connection ends it once that has come."""
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+    port, app, _ = swift
+    async with _line(port) as (reader, writer):
+        writer.write(GET)
+        await reader.readuntil(b"GET")
+        await asyncio.sleep(0.2)  # longer than a head may take
+        writer.write(GET)
+        await reader.readuntil(b"GET")
+    assert len(app.at_once_answered) == 2
+
+
+async def test_an_answer_that_takes_long_keeps_its_connection(swift: Swifts) -> None:
+    """However long nothing comes meanwhile."""
+    port, app, _ = swift
+    async with _line(port) as (reader, writer):
+        writer.write(GET)
+        await reader.readuntil(b"GET")
+        app.waits = asyncio.Event()
+        writer.write(POST + b"x")
+        await asyncio.sleep(0.5)  # longer than an idle connection is kept
+        app.waits.set()
+        assert b"x-way: short" in await reader.readuntil(b"POST")
+
+
+async def test_answers_come_in_the_order_of_their_questions(swift: Swifts) -> None:
+    """Who is quick waits for the one before, which has taken the long way."""
+    port, app, _ = swift
+    app.swift, app.holds = False, asyncio.Event()
+    async with _line(port) as (reader, writer):
+        writer.write(POST + b"z")
+        await until(lambda: app.called == 1)
+        app.swift = True
+        writer.write(GET)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await reader.readuntil(b"GET")
+        app.holds.set()
+        answers = await reader.readuntil(b"\r\n\r\nz") + await reader.readuntil(b"\r\n\r\n")
+    assert answers.count(b"x-way: long") == 2
+    assert app.at_once_answered == [b"z"]
+
+
+async def test_the_rest_of_a_request_is_not_taken_for_one(swift: Swifts) -> None:
+    """A read that looks like a request of its own, in the middle of a head or of a body."""
+    port, app, _ = swift
+    for begun in (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", POST.replace(b"th: 1", b"th: 500")):
+        async with _line(port) as (_, writer):
+            writer.write(begun)
+            await asyncio.sleep(0.1)  # a read of its own
+            writer.write(GET)
+            await asyncio.sleep(0.1)  # and another
+    assert app.at_once_answered == []
+
+
+async def test_what_uvicorn_does_by_itself_is_left_to_it() -> None:
+    """Where a root path is set, or a limit, nobody is asked on the short way."""
+    for more in ({"root_path": "/a"}, {"limit_concurrency": 10}):
+        app = _Swift()
+        config = uvicorn.Config(
+            app,
+            http=protocol.BoundedHeads,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,
+            **more,  # type: ignore[arg-type]
+        )
+        config.load()
+        server = await asyncio.get_running_loop().create_server(
+            partial(protocol.BoundedHeads, config, ServerState(), {}), "127.0.0.1", 0
+        )
+        async with server:
+            assert b"x-way: long" in await _all(server.sockets[0].getsockname()[1], GET)
+        assert (app.called, app.at_once_answered) == (1, [])
