@@ -115,6 +115,7 @@ class AtOnce:
                     return self._answered(whole, found.outcome, began)
                 causes = found.causes or None
             body = MemoryBody([read[whole.start : whole.end]], share)
+            del read  # the room is for one copy of it
             outcome = await self._analyses.analyse(content, body, caller, looked=causes)
             return self._answered(whole, outcome, began)
 

@@ -21,11 +21,10 @@ _KEEP_ALIVE = {b"": True, b"keep-alive": True, b"close": False}
 
 class OneRead(msgspec.Struct, frozen=True):
     """
-    The request in *read*, whose body begins at *start*; *scope*: what ASGI says of it, as far as it is known here.
-    *keep_alive*: whether the client would send more requests.
+    A request whose body begins at *start* of what was read; *scope*: what ASGI says of it, as far as it is known here.
+    *keep_alive*: whether the client would send more requests. What was read itself is not held by this.
     """
 
-    read: bytes
     start: int
     scope: dict[str, Any]
     keep_alive: bool
@@ -55,7 +54,7 @@ class OneRead(msgspec.Struct, frozen=True):
             "query_string": query.encode(),
             "headers": told.headers,
         }
-        return cls(read, start, scope, keep_alive)
+        return cls(start, scope, keep_alive)
 
 
 class _Told:
