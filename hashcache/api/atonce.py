@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from time import monotonic
 
 from starlette.responses import Response
@@ -107,7 +107,8 @@ class AtOnce:
         """The answer that the store has, or that is bought; raises as `Analyses.analyse`, and SpoolFull."""
         content, causes = whole.content, None
         sha256 = content.digest.hex
-        with closing(self._limits.room.share()) as share:
+        with ExitStack() as room:
+            share = room.enter_context(closing(self._limits.room.share()))
             share.announce(whole.end - whole.start, most=self._limits.upload)
             if not self._analyses.is_under_way(sha256, caller, content.kind):
                 found = await self._analyses.recall(sha256, caller, content.kind)
@@ -115,9 +116,9 @@ class AtOnce:
                     return self._answered(whole, found.outcome, began)
                 causes = found.causes or None
             body = MemoryBody([read[whole.start : whole.end]], share)
-            del read  # the room is for one copy of it
-            outcome = await self._analyses.analyse(content, body, caller, looked=causes)
-            return self._answered(whole, outcome, began)
+            room.pop_all()  # from here on it is the body's, whoever holds that
+        del read  # the room is for one copy of it
+        return self._answered(whole, await self._analyses.analyse(content, body, caller, looked=causes), began)
 
     def _answered(self, whole: Whole, outcome: Outcome, began: float) -> Response:
         milliseconds = (monotonic() - began) * 1000

@@ -90,6 +90,11 @@ class Flight:
         """Whether its outcome is known."""
         return self._landing.done()
 
+    def ended(self) -> None:
+        """It does nothing any more. One that was cancelled before it began has not landed: nobody waits on for it."""
+        if not self._landing.done():
+            self._landing.cancel()
+
     def start(self, fly: Callable[[], Awaitable[Outcome]], landed: Callable[[], None]) -> asyncio.Task[None]:
         """Begin to `run`; *landed* is called before those who wait are told."""
         self._landing.add_done_callback(lambda _: landed())
@@ -180,6 +185,6 @@ class Flights:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
+        self._tasks.pop(task).ended()
         if not task.cancelled():
             task.exception()  # it lies in what was told to who waits; nobody awaits the task

@@ -33,7 +33,7 @@ from tests.harness.contents import photo, text
 from tests.harness.http import Wire, client, exchange, request
 from tests.harness.service import ADMIN_TOKEN, Service
 from tests.harness.valkey import Valkey
-from tests.harness.vendor import ScriptedVendor
+from tests.harness.vendor import ScriptedVendor, gate, ok
 
 #: Fields that tell of this very answer.
 _OWN = {"x-request-id", "server-timing", "age", "date", "cache-status"}
@@ -209,6 +209,23 @@ async def test_a_server_that_gives_up_says_so(asked: Asked, monkeypatch: pytest.
     assert answer is not None
     assert (answer[0], json.loads(answer[2])["type"]) == (503, "urn:hashcache:problem:shutting-down")
     assert answer[1]["retry-after"] == "5"
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_who_leaves_takes_no_room_along(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    """The purchase goes on, and its bytes hold their room until it ends; where there is none, nobody is let in."""
+    opened, calls = asyncio.Event(), vendor.ledger.calls
+    vendor.then(gate(opened, ok()))
+    small = {"HASHCACHE_STORE": "memory://", "HASHCACHE_UPLOAD_BUDGET": "150KB", "HASHCACHE_MAX_UPLOAD": "100KB"}
+    async with _asked(**settings(vendor, tmp_path, **small)) as asked:
+        leaving = asyncio.create_task(asked.at_once(upload(photo(90_000))))
+        await vendor.called(calls + 1)
+        leaving.cancel()
+        await leaving
+        refused = await asked.at_once(upload(photo(90_000)))
+        opened.set()
+    assert refused is not None
+    assert (refused[0], json.loads(refused[2])["type"]) == (503, "urn:hashcache:problem:spool-full")
 
 
 async def test_what_the_store_has_is_answered_as_by_the_pages() -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from hashcache.core.barrier import Selector
+from hashcache.core.errors import Stopping
 from hashcache.core.outcome import Status
 from hashcache.core.policy import Policy
 from hashcache.engine.cache import Cache
@@ -79,6 +80,20 @@ async def test_nobody_waits_for_it(cache: Cache, shop: Shop) -> None:
     await told
     assert shop.kept == [(Kept.STORED, False)]
     assert await closing == 0
+
+
+async def test_a_flight_that_never_began_keeps_nobody_waiting(cache: Cache, shop: Shop) -> None:
+    """A process that ends in the same moment says so to who asks."""
+    asking = asyncio.create_task(cache.get_or_load(key_of(), LABEL, POLICY, shop.load()))
+    await asyncio.sleep(0)  # the question has its turn, the flight has not
+    flight = cache.flights.find(key_of())
+    assert flight is not None
+    assert flight.task is not None
+    assert flight.task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(Stopping):
+            await asking
+    assert shop.paid == 0
 
 
 async def test_a_failure_keeps_nothing(cache: Cache, shop: Shop) -> None:
