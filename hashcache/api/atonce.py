@@ -32,8 +32,8 @@ from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
 
-#: Headers that ask for something else than the answer, or tell something of the body that is to be checked.
 _OTHERS = ("content-encoding", "expect", "if-none-match", "transfer-encoding")
+#: Headers that ask for something else than the answer, or tell something of the body that is to be checked.
 _UNUSUAL = frozenset(name.encode() for name in (*WISHES, *_OTHERS))
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 _BY_DIGEST = re.compile(r"/api/analyses/([0-9a-f]{64})")

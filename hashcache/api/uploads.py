@@ -34,9 +34,7 @@ _WRAPPED = {"multipart/form-data", "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """
-    One upload: *body* belongs to whoever holds this. *received*, *hashed*: milliseconds.
-    """
+    """One upload: *body* belongs to whoever holds this. *received*, *hashed*: milliseconds."""
 
     content: Content
     body: Body

@@ -48,7 +48,7 @@ def configure() -> None:
 def _of_request(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Name the request for which *line* is written."""
     request = REQUEST.get()
-    return line if request is None else {**line, "request": request}
+    return line if request is None else {"request": request, **line}
 
 
 def _foreign(last: list[structlog.types.Processor]) -> list[structlog.types.Processor]:
