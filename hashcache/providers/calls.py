@@ -1,12 +1,12 @@
 """
-What vendors share over httpx: how a paid call is made, bounded, retried and understood.
+What vendors share over httpcore, which httpx is made of: how a paid call is made, bounded, retried and understood.
 
 Rule 1: a call is tried again only when nothing can have been billed: no connection was made, or the vendor asked us
         to come back at a time that fits into the deadline. After an ambiguous failure never.
-Rule 2: one deadline holds for everything, waiting for a free line included; httpx's own are per read and never end.
-Rule 3: a line that saw a failure or a cancellation is thrown away. httpx 0.28 loses a connection's place for good
-        when a request is cancelled while it is given one (encode/httpcore#1093): so a line has one connection of its
-        own, is taken under a semaphore, and nobody ever waits inside httpx.
+Rule 2: one deadline holds for everything, waiting for a free line included; httpcore's own are per read and never end.
+Rule 3: a line that saw a failure or a cancellation is thrown away. A line is one connection, taken under a semaphore:
+        nobody waits inside a pool. (httpcore's loses a place for good when a request is cancelled while it is given
+        one: encode/httpcore#1093.)
 Rule 4: what comes back is capped in bytes, never decompressed, never followed elsewhere; no cookie is kept and
         nothing is read from the environment.
 Rule 5: a message names the provider, and never an address, a header, a key or a body.
@@ -21,23 +21,23 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 
+import httpcore
 import httpx
 
 from hashcache.core.errors import ProviderFailed, ProviderInvalid, ProviderThrottled, ProviderTimeout
 from hashcache.providers.explaining import Explain, explained
 from hashcache.providers.formats import NOTHING, Payload
+from hashcache.providers.line import Line
 from hashcache.providers.refusals import refusal
+from hashcache.providers.replies import fields, is_coded, read
 from hashcache.providers.retries import RetryBudget
-from hashcache.providers.sending import Call
-from hashcache.providers.trust import nobody, trusted
+from hashcache.providers.sending import Address, Call, address
+from hashcache.providers.trust import trusted
 
 #: How often a call is sent at most.
 TRIES = 3
 #: Longest pause before the second and third try after a refused connection, in seconds.
 BACKOFF = (0.25, 1.0)
-#: Seconds an unused connection is kept: less than any server that we know keeps it (gunicorn: 2), since a paid call
-#: that meets a closing connection cannot be repeated.
-IDLE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,11 @@ class Lines:
         self._connect_timeout = connect_timeout.total_seconds()
         self._most_bytes = most_bytes
         self._random = random
+        self._most_lines = concurrency
         self._room = asyncio.Semaphore(concurrency)
-        #: Lines that are not in use, those with TLS apart from those without.
-        self._free: dict[bool, list[httpx.AsyncHTTPTransport]] = {True: [], False: []}
-        self._closing: set[asyncio.Task[None]] = set()
+        #: Lines that are not in use, the one that was used last at the end; and how many are in use.
+        self._free: list[Line] = []
+        self._lent = 0
         self._closed = False
         self._paused_until = 0.0
         self._budget = RetryBudget()
@@ -117,11 +118,9 @@ class Lines:
     async def close(self) -> None:
         """Close every connection that is not in use, and from now on each one after its call. Safe to call twice."""
         self._closed = True
-        for free in self._free.values():
-            while free:
-                await self._drop(free.pop())
-        if self._closing:
-            await asyncio.wait(self._closing)
+        while self._free:
+            await self._free.pop().close()
+        await asyncio.sleep(0)  # the event loop closes what was given up in its next turn
 
     async def _call(self, call: Call, timeout: timedelta | None) -> Reply:
         """Make *call* under one deadline."""
@@ -183,76 +182,86 @@ class Lines:
 
     async def _send(self, call: Call) -> Reply:
         """Send *call* once, over a line of its own."""
-        free = self._free[call.secure]
-        line = free.pop() if free else self._new_line(secure=call.secure)
         try:
-            reply = await self._exchange(line, call)
+            to = address(call.url)
+        except httpx.InvalidURL:
+            raise self._unwritable(call) from None
+        self._lent += 1
+        line = await self._line(to.origin)
+        try:
+            reply = await self._exchange(line, call, to)
         except BaseException:
-            await self._drop(line)
+            await line.close()
             raise
+        finally:
+            self._lent -= 1
         if self._closed:
-            await self._drop(line)
+            await line.close()
         else:
-            free.append(line)
+            self._free.append(line)
         return reply
 
-    def _new_line(self, *, secure: bool) -> httpx.AsyncHTTPTransport:
-        """A bare transport: unlike a client it keeps no cookies, follows no redirect and reads no environment."""
+    async def _line(self, origin: httpcore.Origin) -> Line:
+        """A line to *origin*: the one that was used last, or a new one in place of the oldest. Never waits."""
+        for at in reversed(range(len(self._free))):
+            if self._free[at].origin == origin:
+                line = self._free.pop(at)
+                if line.usable:
+                    return line
+                await line.close()
+        while len(self._free) + self._lent > self._most_lines:
+            await self._free.pop(0).close()
+        secure = origin.scheme == b"https"
         self._tls = tls = (self._tls or trusted()) if secure else self._tls
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE)
-        return httpx.AsyncHTTPTransport(verify=tls if secure and tls else nobody(), trust_env=False, limits=limits)
+        return Line(origin, tls if secure else None)
 
-    async def _drop(self, line: httpx.AsyncHTTPTransport) -> None:
-        """Close *line*, to the end even when the caller is cancelled meanwhile."""
-        closing = asyncio.create_task(line.aclose())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-        await asyncio.shield(closing)
-
-    async def _exchange(self, line: httpx.AsyncHTTPTransport, call: Call) -> Reply:
-        """One request and its reply; httpx's errors are translated here and nowhere else."""
+    async def _exchange(self, line: Line, call: Call, to: Address) -> Reply:
+        """One request and its reply; httpcore's errors are translated here and nowhere else."""
         call.sent = call.broken = answered = False
         try:
             async with aclosing(call.payload.chunks()) as chunks:
-                response = await line.handle_async_request(call.request(chunks, self._connect_timeout))
+                try:
+                    response = await line.send(call.request(to, chunks, self._connect_timeout))
+                finally:
+                    call.sent = line.wrote
             answered = True
             try:
-                refused = refusal(self.provider, response.status_code, response.headers)
-                if refused is not None and response.status_code not in call.replies:
-                    raise await explained(response, refused, call.explain)
-                return Reply(response.status_code, await self._read(response))
+                headers = fields(response)
+                refused = refusal(self.provider, response.status, headers)
+                if refused is not None and response.status not in call.replies:
+                    raise await explained(response, headers, refused, call.explain)
+                return Reply(response.status, await self._read(response, headers))
             finally:
                 await response.aclose()
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
-            message = f"the call to {self.provider} could not be written as HTTP: check its URL and headers"
-            raise ProviderInvalid(self.provider, message, possibly_paid=call.sent) from None
-        except httpx.RemoteProtocolError:
+        except (httpcore.LocalProtocolError, UnicodeEncodeError):
+            raise self._unwritable(call) from None
+        except httpcore.RemoteProtocolError:
             if not answered:
                 raise self._broken(call) from None
             call.broken = True
             message = f"{self.provider} sent an incomplete or malformed reply"
             raise ProviderInvalid(self.provider, message, possibly_paid=True) from None
-        except httpx.TransportError:
+        except (httpcore.NetworkError, httpcore.TimeoutException):
             raise self._broken(call) from None
+
+    def _unwritable(self, call: Call) -> ProviderInvalid:
+        message = f"the call to {self.provider} could not be written as HTTP: check its URL and headers"
+        return ProviderInvalid(self.provider, message, possibly_paid=call.sent)
 
     def _broken(self, call: Call) -> ProviderFailed:
         what = "broke the connection" if call.sent else "could not be reached"
         return ProviderFailed(self.provider, f"{self.provider} {what}", possibly_paid=call.sent)
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
         """The reply's bytes, as they came over the wire."""
-        coding = response.headers.get("content-encoding", "identity").strip().lower()
-        if coding != "identity":
+        if is_coded(headers):
             message = f"{self.provider} sent a compressed reply, which was not asked for"
             raise ProviderInvalid(self.provider, message, possibly_paid=True)
-        body = bytearray()
-        async with aclosing(response.aiter_raw()) as chunks:  # type: ignore[type-var]  # httpx hides a generator
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > self._most_bytes:
-                    message = f"{self.provider} sent more than {self._most_bytes} bytes"
-                    raise ProviderInvalid(self.provider, message, possibly_paid=True)
-        return bytes(body)
+        body = await read(response, self._most_bytes)
+        if body is None:
+            message = f"{self.provider} sent more than {self._most_bytes} bytes"
+            raise ProviderInvalid(self.provider, message, possibly_paid=True)
+        return body
 
 
 def _now() -> float:

@@ -10,12 +10,12 @@ Rule 3: what is read here is thrown away: no part of it enters an error's messag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 
-import httpx
+import httpcore
 
 from hashcache.core.errors import ProviderError
+from hashcache.providers.replies import is_coded, read
 
 #: Of a status and the body under it: the error that it means, or None where the status says enough.
 Explain = Callable[[int, bytes], ProviderError | None]
@@ -25,26 +25,15 @@ LONGEST = 64 * 1024
 PATIENCE = 2.0
 
 
-async def explained(response: httpx.Response, refused: ProviderError, explain: Explain | None) -> ProviderError:
+async def explained(
+    response: httpcore.Response, headers: Mapping[str, str], refused: ProviderError, explain: Explain | None
+) -> ProviderError:
     """What *response* means, which is *refused* by its status; reads its body, does not close it."""
-    if explain is None or response.status_code < 400 or refused.retry_after is not None:
+    if explain is None or response.status < 400 or refused.retry_after is not None:
         return refused
     try:
         async with asyncio.timeout(PATIENCE):
-            body = await _read(response)
-    except (TimeoutError, httpx.TransportError):
+            body = None if is_coded(headers) else await read(response, LONGEST)
+    except (TimeoutError, httpcore.NetworkError, httpcore.ProtocolError):
         return refused
-    return (explain(response.status_code, body) if body else None) or refused
-
-
-async def _read(response: httpx.Response) -> bytes:
-    """The body as it came over the wire; nothing of one that is compressed or too long."""
-    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        return b""
-    body = bytearray()
-    async with aclosing(response.aiter_raw()) as chunks:  # type: ignore[type-var]  # httpx hides a generator
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > LONGEST:
-                return b""
-    return bytes(body)
+    return (explain(response.status, body) if body else None) or refused

@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
+import httpcore
 import httpx
 
 from hashcache.core.errors import ProviderError, ProviderFailed
 from hashcache.providers.explaining import Explain
 from hashcache.providers.formats import NOTHING, Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a call goes: as it is connected to, as it is asked for, and what the `Host` field says."""
+
+    url: httpcore.URL
+    origin: httpcore.Origin
+    host: bytes
+
+
+@lru_cache(64)
+def address(url: str) -> Address:
+    """
+    *url*, read once: most vendors have one or two.
+
+    Raises:
+        httpx.InvalidURL: nothing can be sent there.
+    """
+    read = httpx.URL(url)
+    if read.scheme not in {"http", "https"} or not read.host:
+        raise httpx.InvalidURL("scheme")
+    if (read.port or 0) > 65535:  # httpx lets it pass, and the socket raises something odd
+        raise httpx.InvalidURL("port")
+    to = httpcore.URL(scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path)
+    return Address(to, to.origin, read.netloc)
 
 
 class Call:
@@ -25,9 +53,8 @@ class Call:
         self.explain = explain
         self.sent = self.broken = False
         self.replies = {404} if method == "GET" else set()
-        self.secure = url.lower().startswith("https:")
         self._method = method
-        self._url = url
+        self.url = url
         ours = {"Accept": "application/json", "User-Agent": "hashcache"}
         self._headers = {**ours, **headers, **payload.headers, "Accept-Encoding": "identity"}
 
@@ -37,25 +64,13 @@ class Call:
             return self.broken or isinstance(error, ProviderFailed)
         return not self.sent and isinstance(error, ProviderFailed)
 
-    def request(self, chunks: AsyncGenerator[bytes, None], connect_timeout: float) -> httpx.Request:
-        """A fresh request: httpx's bodies are read once. Raises httpx.InvalidURL."""
-        timeout = {"connect": connect_timeout, "read": None, "write": None, "pool": connect_timeout}
-        extensions = {"timeout": timeout, "trace": self._trace}
-        content = None if self.payload is NOTHING else chunks
-        return httpx.Request(
-            self._method, _address(self._url), headers=self._headers, content=content, extensions=extensions
+    def request(self, to: Address, chunks: AsyncGenerator[bytes, None], connect_timeout: float) -> httpcore.Request:
+        """A fresh request: bodies are read once. Raises UnicodeEncodeError for a header beyond ASCII."""
+        fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in self._headers.items()]
+        return httpcore.Request(
+            self._method,
+            to.url,
+            headers=[(b"Host", to.host), *fields],
+            content=None if self.payload is NOTHING else chunks,
+            extensions={"timeout": {"connect": connect_timeout}},
         )
-
-    async def _trace(self, event: str, _details: object) -> None:
-        """httpcore tells each step (its "trace" extension)."""
-        if event == "http11.send_request_headers.started":
-            self.sent = True
-
-
-@lru_cache(64)
-def _address(url: str) -> httpx.URL:
-    """*url*, read once: most vendors have one or two. Raises httpx.InvalidURL."""
-    address = httpx.URL(url)
-    if (address.port or 0) > 65535:  # httpx lets it pass, and the socket raises something odd
-        raise httpx.InvalidURL("port")
-    return address

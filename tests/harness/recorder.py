@@ -36,8 +36,12 @@ class Recorder:
 async def recording(reply: bytes) -> AsyncIterator[Recorder]:
     """A Recorder that listens until the end of the block."""
     recorder = Recorder(reply)
+    serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving[task] = writer
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -46,9 +50,15 @@ async def recording(reply: bytes) -> AsyncIterator[Recorder]:
                 recorder.bodies.append(await reader.readexactly(int(length[1]) if length else 0))
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(reply) + reply)
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
             writer.close()
+            del serving[task]
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         recorder.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield recorder
+    for writer in serving.values():
+        writer.close()  # its handler reads the end then
+    await asyncio.gather(*serving)

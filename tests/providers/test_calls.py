@@ -384,7 +384,7 @@ async def test_the_lines_survive_cancellations_under_contention(vendor: Scripted
         callers = [asyncio.create_task(call()) for _ in range(20)]
         for step, caller in enumerate(callers):
             # each a little later than the one before: from "not begun" over "connecting" to "reading the reply"
-            loop.call_later(step * 0.0012 + turn * 0.0001, caller.cancel)
+            loop.call_later(step * 0.0007 + turn * 0.0001, caller.cancel)
         ended = await asyncio.gather(*callers, return_exceptions=True)
         cancelled += sum(isinstance(one, asyncio.CancelledError) for one in ended)
         assert not [one for one in ended if isinstance(one, Exception)]
