@@ -49,8 +49,8 @@ def _settle() -> None:
     """
     Have done, before anybody is served, what would hold up everybody later.
 
-    httpx loads what it works with in the middle of its first call (50 ms). And all that lives as long as this process
-    is looked at by every collection of the oldest garbage (60 ms), unless it is frozen.
+    httpx, which carries webhooks, loads what it works with in the middle of its first call (50 ms). And all that lives
+    as long as this process is looked at by every collection of the oldest garbage (60 ms), unless it is frozen.
     """
     import anyio.lowlevel  # noqa: PLC0415 - as above
     import httpcore  # noqa: F401, PLC0415 - as above, and it need not be used to be loaded

@@ -1,12 +1,11 @@
 """
-What vendors share over httpcore, which httpx is made of: how a paid call is made, bounded, retried and understood.
+What vendors share: how a paid call is made over HTTP, bounded, retried and understood.
 
 Rule 1: a call is tried again only when nothing can have been billed: no connection was made, or the vendor asked us
         to come back at a time that fits into the deadline. After an ambiguous failure never.
-Rule 2: one deadline holds for everything, waiting for a free line included; httpcore's own are per read and never end.
-Rule 3: a line that saw a failure or a cancellation is thrown away. A line is one connection, taken under a semaphore:
-        nobody waits inside a pool. (httpcore's loses a place for good when a request is cancelled while it is given
-        one: encode/httpcore#1093.)
+Rule 2: one deadline holds for everything, waiting for a free line included.
+Rule 3: a line that saw a failure or a cancellation is thrown away. A line is taken under a semaphore: nobody waits
+        for a connection that is another's.
 Rule 4: what comes back is capped in bytes, never decompressed, never followed elsewhere; no cookie is kept and
         nothing is read from the environment.
 Rule 5: a message names the provider, and never an address, a header, a key or a body.
@@ -21,15 +20,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 
-import httpcore
+import h11
 import httpx
 
 from hashcache.core.errors import ProviderFailed, ProviderInvalid, ProviderThrottled, ProviderTimeout
 from hashcache.providers.explaining import Explain, explained
 from hashcache.providers.formats import NOTHING, Payload
-from hashcache.providers.line import Line
+from hashcache.providers.line import Line, fields, is_coded
+from hashcache.providers.network import Disconnected, Origin
 from hashcache.providers.refusals import refusal
-from hashcache.providers.replies import fields, is_coded, read
 from hashcache.providers.retries import RetryBudget
 from hashcache.providers.sending import Address, Call, address
 from hashcache.providers.trust import trusted
@@ -119,7 +118,7 @@ class Lines:
         """Close every connection that is not in use, and from now on each one after its call. Safe to call twice."""
         self._closed = True
         while self._free:
-            await self._free.pop().close()
+            self._free.pop().close()
         await asyncio.sleep(0)  # the event loop closes what was given up in its next turn
 
     async def _call(self, call: Call, timeout: timedelta | None) -> Reply:
@@ -186,62 +185,59 @@ class Lines:
             to = address(call.url)
         except httpx.InvalidURL:
             raise self._unwritable(call) from None
+        if to.origin.secure and self._tls is None:
+            self._tls = await asyncio.to_thread(trusted)
         self._lent += 1
-        line = await self._line(to.origin)
+        line = self._line(to.origin)
         try:
             reply = await self._exchange(line, call, to)
         except BaseException:
-            await line.close()
+            line.close()
             raise
         finally:
             self._lent -= 1
         if self._closed:
-            await line.close()
+            line.close()
         else:
             self._free.append(line)
         return reply
 
-    async def _line(self, origin: httpcore.Origin) -> Line:
-        """A line to *origin*: the one that was used last, or a new one in place of the oldest. Never waits."""
+    def _line(self, origin: Origin) -> Line:
+        """A line to *origin*: the one that was used last, or a new one in place of the oldest."""
         for at in reversed(range(len(self._free))):
             if self._free[at].origin == origin:
                 line = self._free.pop(at)
                 if line.usable:
                     return line
-                await line.close()
+                line.close()
         while len(self._free) + self._lent > self._most_lines:
-            await self._free.pop(0).close()
-        secure = origin.scheme == b"https"
-        self._tls = tls = (self._tls or trusted()) if secure else self._tls
-        return Line(origin, tls if secure else None)
+            self._free.pop(0).close()
+        return Line(origin, self._tls if origin.secure else None, patience=self._connect_timeout)
 
     async def _exchange(self, line: Line, call: Call, to: Address) -> Reply:
-        """One request and its reply; httpcore's errors are translated here and nowhere else."""
+        """One request and its reply; errors of the wire are translated here and nowhere else."""
         call.sent = call.broken = answered = False
         try:
             async with aclosing(call.payload.chunks()) as chunks:
                 try:
-                    response = await line.send(call.request(to, chunks, self._connect_timeout))
+                    response = await line.ask(call.request(to), chunks)
                 finally:
                     call.sent = line.wrote
             answered = True
-            try:
-                headers = fields(response)
-                refused = refusal(self.provider, response.status, headers)
-                if refused is not None and response.status not in call.replies:
-                    raise await explained(response, headers, refused, call.explain)
-                return Reply(response.status, await self._read(response, headers))
-            finally:
-                await response.aclose()
-        except (httpcore.LocalProtocolError, UnicodeEncodeError):
+            status, headers = response.status_code, fields(response)
+            refused = refusal(self.provider, status, headers)
+            if refused is not None and status not in call.replies:
+                raise await explained(line, status, headers, refused, call.explain)
+            return Reply(status, await self._read(line, headers))
+        except (h11.LocalProtocolError, UnicodeEncodeError):
             raise self._unwritable(call) from None
-        except httpcore.RemoteProtocolError:
+        except h11.RemoteProtocolError:
             if not answered:
                 raise self._broken(call) from None
             call.broken = True
             message = f"{self.provider} sent an incomplete or malformed reply"
             raise ProviderInvalid(self.provider, message, possibly_paid=True) from None
-        except (httpcore.NetworkError, httpcore.TimeoutException):
+        except Disconnected:
             raise self._broken(call) from None
 
     def _unwritable(self, call: Call) -> ProviderInvalid:
@@ -252,12 +248,12 @@ class Lines:
         what = "broke the connection" if call.sent else "could not be reached"
         return ProviderFailed(self.provider, f"{self.provider} {what}", possibly_paid=call.sent)
 
-    async def _read(self, response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
+    async def _read(self, line: Line, headers: Mapping[str, str]) -> bytes:
         """The reply's bytes, as they came over the wire."""
         if is_coded(headers):
             message = f"{self.provider} sent a compressed reply, which was not asked for"
             raise ProviderInvalid(self.provider, message, possibly_paid=True)
-        body = await read(response, self._most_bytes)
+        body = await line.read(self._most_bytes)
         if body is None:
             message = f"{self.provider} sent more than {self._most_bytes} bytes"
             raise ProviderInvalid(self.provider, message, possibly_paid=True)

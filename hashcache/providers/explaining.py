@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-import httpcore
+import h11
 
 from hashcache.core.errors import ProviderError
-from hashcache.providers.replies import is_coded, read
+from hashcache.providers.line import Line, is_coded
+from hashcache.providers.network import Disconnected
 
 #: Of a status and the body under it: the error that it means, or None where the status says enough.
 Explain = Callable[[int, bytes], ProviderError | None]
@@ -26,14 +27,14 @@ PATIENCE = 2.0
 
 
 async def explained(
-    response: httpcore.Response, headers: Mapping[str, str], refused: ProviderError, explain: Explain | None
+    line: Line, status: int, headers: Mapping[str, str], refused: ProviderError, explain: Explain | None
 ) -> ProviderError:
-    """What *response* means, which is *refused* by its status; reads its body, does not close it."""
-    if explain is None or response.status < 400 or refused.retry_after is not None:
+    """What a reply means that is *refused* by its *status*; reads its body from *line*."""
+    if explain is None or status < 400 or refused.retry_after is not None:
         return refused
     try:
         async with asyncio.timeout(PATIENCE):
-            body = None if is_coded(headers) else await read(response, LONGEST)
-    except (TimeoutError, httpcore.NetworkError, httpcore.ProtocolError):
+            body = None if is_coded(headers) else await line.read(LONGEST)
+    except (TimeoutError, Disconnected, h11.RemoteProtocolError):
         return refused
-    return (explain(response.status, body) if body else None) or refused
+    return (explain(status, body) if body else None) or refused

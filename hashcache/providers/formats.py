@@ -156,6 +156,8 @@ def read_json(provider: str, raw: bytes) -> Any:
         raise _too_deep(provider) from None
     level = _containers([document])
     for _ in range(DEEPEST):
+        if not level:
+            return document
         level = _containers(inner for outer in level for inner in (outer.values() if type(outer) is dict else outer))
     if level:
         raise _too_deep(provider)

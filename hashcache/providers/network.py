@@ -1,11 +1,10 @@
 """
-The network under one connection to a vendor, as httpcore asks for it: on the running event loop, with nothing between.
+One connection to a vendor, on the running event loop with nothing between.
 
 Rule 1: both families of addresses are tried, one a quarter of a second after the other (RFC 8305, by aiohappyeyeballs).
-Rule 2: it is noted when a byte of a request is handed to the system: a call that failed before costs nothing.
+Rule 2: it is noted when a byte is handed to the system: a call that failed before costs nothing.
 Rule 3: a connection on which something waits to be read is not one to send a request on: it is about to end.
 Rule 4: closing never waits, so no cancellation leaves a connection open.
-Why not httpcore's own: it goes through anyio, which takes a fifth of what a paid call costs us.
 """
 
 from __future__ import annotations
@@ -15,55 +14,57 @@ import select
 import socket
 import ssl
 import sys
-from collections.abc import Iterable
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
-import httpcore
 from aiohappyeyeballs import start_connection
-from httpcore import SOCKET_OPTION
 
 #: Seconds that the first family of addresses has for itself (RFC 8305 section 5).
 _HEAD_START = 0.25
-#: How much of a reply may wait to be read, in bytes, until the vendor is made to wait.
+#: How much may wait to be read, in bytes, until the vendor is made to wait.
 _MOST_UNREAD = 256 * 1024
 
 
-class Network(httpcore.AsyncNetworkBackend):
-    """The network of one connection. *wrote*: whether a byte of a request was sent since that was last set to False."""
+class Disconnected(Exception):
+    """There is no connection, or none any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a connection leads (RFC 9110 section 4.3.1); *host* without brackets."""
+
+    host: str
+    port: int
+    secure: bool
+
+
+async def connect(origin: Origin, tls: ssl.SSLContext | None, *, within: float) -> Stream:
+    """
+    A connection to *origin*, with *tls* if it is secure, *within* seconds.
+
+    Raises:
+        Disconnected: there is none.
+    """
+    loop, stream = asyncio.get_running_loop(), Stream()
+    name = origin.host if origin.secure else None
+    try:
+        async with asyncio.timeout(within):
+            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            made = await start_connection(found, happy_eyeballs_delay=_HEAD_START, interleave=1, loop=loop)
+            await loop.create_connection(lambda: stream, sock=made, ssl=tls, server_hostname=name)
+    except (OSError, RuntimeError, UnicodeError) as error:  # TimeoutError too; uvloop's; of a name that is none
+        raise Disconnected from error
+    return stream
+
+
+class Stream(asyncio.Protocol):
+    """
+    A connection, read and written by one task at a time, which has a deadline of its own. *wrote*: whether a byte was
+    sent since that was last set to False.
+    """
 
     def __init__(self) -> None:
         self.wrote = False
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002 - httpcore asks for it; nobody sets it
-        socket_options: Iterable[SOCKET_OPTION] | None = None,  # noqa: ARG002 - as above
-    ) -> Stream:
-        """Connect within *timeout* seconds. Raises httpcore.ConnectTimeout, httpcore.ConnectError."""
-        loop, stream = asyncio.get_running_loop(), Stream(self)
-        try:
-            async with asyncio.timeout(timeout):
-                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                made = await start_connection(found, happy_eyeballs_delay=_HEAD_START, interleave=1, loop=loop)
-                await loop.create_connection(lambda: stream, sock=made)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout from error
-        except (OSError, RuntimeError, UnicodeError) as error:  # uvloop's, of a connection; of a name that is none
-            raise httpcore.ConnectError from error
-        return stream
-
-
-class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
-    """
-    One connection on *network*. It is read and written by one task at a time; the deadline of reading and writing is
-    that task's own.
-    """
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
         self._transport: asyncio.Transport
         self._unread = bytearray()
         self._ended = self._paused = False
@@ -71,61 +72,36 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         #: Whoever waits to read or to write on.
         self._waiter: asyncio.Future[None] | None = None
 
-    # What httpcore asks for
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - as above
-        """At most *max_bytes*, as soon as there are some; none at the end. Raises httpcore.ReadError."""
+    async def read(self, most: int) -> bytes:
+        """At most so many bytes, as soon as there are some; none at the end. Raises Disconnected."""
         while not self._unread and not self._ended:
             await self._wait()
         if self._lost is not None and not self._unread:
-            raise httpcore.ReadError from self._lost
-        came = bytes(self._unread[:max_bytes])
-        del self._unread[:max_bytes]
+            raise Disconnected from self._lost
+        came = bytes(self._unread[:most])
+        del self._unread[:most]
         if len(came) + len(self._unread) > _MOST_UNREAD >= len(self._unread) and not self._transport.is_closing():
             self._transport.resume_reading()
         return came
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - as above
-        """Send *buffer*, or as much of it that the rest may wait. Raises httpcore.WriteError."""
-        if not buffer:
-            return
+    async def write(self, data: bytes) -> None:
+        """Send *data*, or as much of it that the rest may wait. Raises Disconnected."""
         if not self._is_over():
-            self._network.wrote = True
-            self._transport.write(buffer)
+            self.wrote = True
+            self._transport.write(data)
             while self._paused and not self._is_over():
                 await self._wait()
         if self._is_over():
-            raise httpcore.WriteError from self._lost
+            raise Disconnected from self._lost
 
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> Stream:
-        """Speak TLS from now on, with *server_hostname*. Raises httpcore.ConnectTimeout, httpcore.ConnectError."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout):  # the loop closes the connection when this fails
-                secured = await loop.start_tls(self._transport, self, ssl_context, server_hostname=server_hostname)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout from error
-        except OSError as error:  # ssl.SSLError is one
-            raise httpcore.ConnectError from error
-        if secured is None:
-            raise httpcore.ConnectError
-        self._transport = secured
-        return self
+    @property
+    def ends(self) -> bool:
+        """Whether it has ended, or is about to: the vendor closed it, or said something that nobody asked for."""
+        return bool(self._unread) or self._is_over() or _is_readable(self._transport.get_extra_info("socket"))
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close it at once; what is not sent yet never will be."""
         self._transport.abort()
-
-    def get_extra_info(self, info: str) -> Any:
-        """`ssl_object`: of a line with TLS; `is_readable`: whether it is about to end, or has."""
-        if info == "is_readable":
-            return bool(self._unread) or self._is_over() or _is_readable(self._transport.get_extra_info("socket"))
-        return self._transport.get_extra_info(info)
 
     # What the event loop calls
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import httpcore
+import h11
 import httpx
 
 from hashcache.core.errors import ProviderError, ProviderFailed
 from hashcache.providers.explaining import Explain
-from hashcache.providers.formats import NOTHING, Payload
+from hashcache.providers.formats import Payload
+from hashcache.providers.network import Origin
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a call goes: as it is connected to, as it is asked for, and what the `Host` field says."""
+    """Where a call goes: where to connect, what to ask for there, and what the `Host` field says."""
 
-    url: httpcore.URL
-    origin: httpcore.Origin
+    origin: Origin
+    target: bytes
     host: bytes
 
 
@@ -36,8 +37,9 @@ def address(url: str) -> Address:
         raise httpx.InvalidURL("scheme")
     if (read.port or 0) > 65535:  # httpx lets it pass, and the socket raises something odd
         raise httpx.InvalidURL("port")
-    to = httpcore.URL(scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path)
-    return Address(to, to.origin, read.netloc)
+    secure = read.scheme == "https"
+    host = read.raw_host.decode("ascii")  # with what IDNA makes of it
+    return Address(Origin(host, read.port or (443 if secure else 80), secure), read.raw_path, read.netloc)
 
 
 class Call:
@@ -64,13 +66,7 @@ class Call:
             return self.broken or isinstance(error, ProviderFailed)
         return not self.sent and isinstance(error, ProviderFailed)
 
-    def request(self, to: Address, chunks: AsyncGenerator[bytes, None], connect_timeout: float) -> httpcore.Request:
-        """A fresh request: bodies are read once. Raises UnicodeEncodeError for a header beyond ASCII."""
-        fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in self._headers.items()]
-        return httpcore.Request(
-            self._method,
-            to.url,
-            headers=[(b"Host", to.host), *fields],
-            content=None if self.payload is NOTHING else chunks,
-            extensions={"timeout": {"connect": connect_timeout}},
-        )
+    def request(self, to: Address) -> h11.Request:
+        """How it is asked for. Raises UnicodeEncodeError, h11.LocalProtocolError: with a header that is none."""
+        ours = [(name.encode("ascii"), value.encode("ascii")) for name, value in self._headers.items()]
+        return h11.Request(method=self._method, target=to.target, headers=[(b"Host", to.host), *ours])
