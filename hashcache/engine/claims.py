@@ -41,15 +41,14 @@ async def held(store: Store, claim: Claim | None, policy: Policy) -> AsyncIterat
     if claim is None:
         yield tenure
         return
-    renewing = asyncio.create_task(_renew(store, claim, policy, tenure), name=f"renew {claim.key.logical}")
+    renewal = _Renewal(store, claim, policy, tenure)
     try:
         yield tenure
     except BaseException:
         await release(store, claim)
         raise
     finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
+        await renewal.end()
     if clock() >= tenure.until and not tenure.lost:
         with suppress(StoreUnavailable):
             tenure.lost = not await store.renew(claim, policy.lease)
@@ -65,14 +64,34 @@ async def release(store: Store, claim: Claim | None) -> None:
         return
 
 
-async def _renew(store: Store, claim: Claim, policy: Policy, tenure: Tenure) -> None:
-    while True:
-        await asyncio.sleep(policy.renewal.total_seconds())  # the pace of renewals; cancelled when the call ends
-        until = asyncio.get_running_loop().time() + policy.lease.total_seconds()
-        try:
-            if not await store.renew(claim, policy.lease):
-                tenure.lost = True
-                return
-            tenure.until = until
-        except StoreUnavailable:
-            continue
+class _Renewal:
+    """Renews *claim* at the pace of *policy*. Most calls end before that is due: they cost a timer and no task."""
+
+    def __init__(self, store: Store, claim: Claim, policy: Policy, tenure: Tenure) -> None:
+        self._store = store
+        self._claim = claim
+        self._policy = policy
+        self._tenure = tenure
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(policy.renewal.total_seconds(), self._begin)
+
+    async def end(self) -> None:
+        """No more renewals."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._renew(), name=f"renew {self._claim.key.logical}")
+
+    async def _renew(self) -> None:
+        lease, tenure = self._policy.lease, self._tenure
+        while True:
+            until = asyncio.get_running_loop().time() + lease.total_seconds()
+            with suppress(StoreUnavailable):
+                if not await self._store.renew(self._claim, lease):
+                    tenure.lost = True
+                    return
+                tenure.until = until
+            await asyncio.sleep(self._policy.renewal.total_seconds())  # the pace of renewals; cancelled at the end
