@@ -9,9 +9,10 @@ Rule 3: what an invalidation forbids is missing, however fresh, and is never ser
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+
+import msgspec
 
 from hashcache.core.barrier import Barrier
 from hashcache.core.entry import EPOCH, Entry, Instant
@@ -30,22 +31,19 @@ class Cause(StrEnum):
     REFRESH = "refresh"
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(msgspec.Struct, frozen=True):
     """*entry* may be served."""
 
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(msgspec.Struct, frozen=True):
     """*entry* may be served now, while a new one is bought in the background (RFC 5861 section 3)."""
 
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """There is nothing to serve, because of *cause*. *fallback* may be served if buying fails (RFC 5861 section 4)."""
 
     cause: Cause

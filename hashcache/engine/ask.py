@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from hashcache.core.barrier import Barrier
 from hashcache.core.entry import Entry, Instant
@@ -13,8 +14,7 @@ from hashcache.engine.load import Load
 from hashcache.ports import Claim
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """
     What one flight is to find: an answer bought not before *not_before*, searched since *began* (monotonic).
     *background*: nobody waits for it, so a stale answer will not do. *refresh*: the one of the same key that was under
@@ -36,8 +36,7 @@ class Ask:
         return self if self.background else replace(self, not_before=Instant(self.not_before - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """
     The right to buy: under *claim* (None: the store is away), because of *cause*, as of *barrier*.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+import msgspec
 
 from hashcache.core.money import FREE, MicroDollars
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """What a load gave: opaque bytes and what they cost. *keep* False: the answer is given, but must not be kept."""
 
     payload: bytes

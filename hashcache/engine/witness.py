@@ -44,7 +44,8 @@ class Witness:
         """What came of asking for a claim on *key*, and the barrier to judge it by."""
         known = self._view.barrier
         bid = await self._store.claim(key, token, lease)
-        return replace(bid, barrier=await self._upheld(known, bid.barrier))
+        upheld = await self._upheld(known, bid.barrier)
+        return bid if upheld is bid.barrier else replace(bid, barrier=upheld)
 
     async def commit(self, claim: Claim, entry: Entry) -> bool:
         """Keep *entry*; False when it may not be kept, and not just because the store has lost its barrier."""

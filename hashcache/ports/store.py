@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+import msgspec
+
 from hashcache.core.barrier import Barrier, Selector
 from hashcache.core.entry import Entry, Head, Instant
 from hashcache.core.key import Key
@@ -19,16 +21,14 @@ TOMBSTONE = timedelta(minutes=70)
 OLDEST = timedelta(minutes=65)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True):
     """What lies under one key: its entry, if one verifies, and whether somebody holds a claim on it."""
 
     entry: Entry | None
     claimed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """
     *slots* in the order of the keys asked for, and the barrier that was in force when they were read; where nothing
     was found there is nothing to judge, and it may be one from before.

@@ -17,11 +17,11 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import timedelta
 
 import h11
 import httpx
+import msgspec
 
 from hashcache.core.errors import ProviderFailed, ProviderInvalid, ProviderThrottled, ProviderTimeout
 from hashcache.providers.explaining import Explain, explained
@@ -39,8 +39,7 @@ TRIES = 3
 BACKOFF = (0.25, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A reply with a 2xx *status*, complete; to a GET also one with 404."""
 
     status: int

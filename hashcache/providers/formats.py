@@ -12,7 +12,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,8 +26,7 @@ DEEPEST = 32
 _SMALL = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True):
     """What is sent: its headers, `Content-Length` among them, and its bytes, made anew by each call of *chunks*."""
 
     headers: Mapping[str, str]

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Self
 
+import msgspec
+
 from hashcache.core.budget import Charge
 from hashcache.core.entry import Instant
 from hashcache.core.key import Key
@@ -82,8 +84,7 @@ class Draw:
     ends: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """
     What is *there* for a key, what has *lapsed* under the token that is asked about, the provider's *circuit*, and
     what is *drawn* on the charges, in their order.
@@ -109,8 +110,7 @@ class Change:
     lines: Mapping[date, Mapping[str, int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """
     Whether it is an attempt's turn, as far as its key tells. *noted*: as it is to be on record; *again*: as it is
     already, and nothing changes. *fresh*: it is sent, so breaker and budgets have a say, unlike for one that is
@@ -129,7 +129,9 @@ class Turn:
 
 def noted(attempt: Attempt, charges: Sequence[Charge], rules: Rules) -> Noted:
     """*attempt* as it is on record when it is the first at its key."""
-    return Noted(replace(attempt, charges=tuple(charge.name for charge in charges), tries=1), rules)
+    names = tuple(charge.name for charge in charges)
+    first = attempt.tries == 1 and attempt.charges == names
+    return Noted(attempt if first else replace(attempt, charges=names, tries=1), rules)
 
 
 def turn(found: Found, new: Noted, *, now: Instant, force: bool) -> Turn:

@@ -19,9 +19,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from hashcache.core.budget import Charge
 from hashcache.core.entry import Instant

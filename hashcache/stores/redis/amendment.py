@@ -10,7 +10,8 @@ Rule 2: what a fleet changes at the same moment is judged by the script: the bre
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from hashcache.core.budget import Charge
 from hashcache.core.entry import Instant
@@ -45,8 +46,7 @@ def window(charge: str) -> str:
     return f"window:{charge}"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """What lay at the key and under the token, empty: nothing; and what was drawn on the charges, in their order."""
 
     there: bytes = b""
@@ -54,8 +54,7 @@ class Seen:
     drawn: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Amendment:
+class Amendment(msgspec.Struct, frozen=True):
     """
     What is put at the key of *attempt*, or put there *instead* when breaker or budgets forbid it (empty: no change).
 
@@ -70,8 +69,8 @@ class Amendment:
     amount: int = 0
     charges: Sequence[Charge] = ()
     bounded: bool = True
-    records: Mapping[str, bytes] = field(default_factory=dict)
-    lines: Mapping[str, int] = field(default_factory=dict)
+    records: Mapping[str, bytes] = msgspec.field(default_factory=dict)
+    lines: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     def call(self, names: Names, seen: Seen, now: Instant) -> Call:
         """To make it *now*, if what was *seen* is there."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from itertools import chain
 
+import msgspec
+
 Word = str | bytes | int
 Command = tuple[Word, ...]
 
@@ -43,8 +45,7 @@ class Script:
         return Call(self, (len(keys), *keys, *arguments))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One run of a script."""
 
     script: Script
