@@ -20,9 +20,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, TypeVar
-
-from msgspec.structs import replace
 
 from hashcache.core.budget import Charge
 from hashcache.core.entry import Instant
@@ -235,13 +234,13 @@ def _amendment(turn: Turn, charges: Sequence[Charge], *, now: Instant, force: bo
         return Amendment(attempt, instead, records=kept, lines=lines)
     if not turn.fresh:
         return Amendment(attempt, records.write_there(turn.noted))
-    draws = Amendment(attempt, amount=attempt.estimate, charges=charges, bounded=not force)
+    draws = partial(Amendment, attempt, amount=attempt.estimate, charges=charges, bounded=not force)
     if turn.aside:
         kept = {lapsed(attempt.token): records.write_lapsed(Lapsed.of(turn.noted, now))}
-        return replace(draws, records=kept, lines=accounting.unknown(attempt))
+        return draws(records=kept, lines=accounting.unknown(attempt))
     probe = None if force else Instant(now + turn.noted.rules.probe // _MILLISECOND)
     put = records.write_there(turn.noted)
-    return replace(draws, put=put, instead=instead, probe=probe, records=kept, lines=lines)
+    return draws(put=put, instead=instead, probe=probe, records=kept, lines=lines)
 
 
 def _lapse(noted: Noted, now: Instant) -> Amendment:
