@@ -217,9 +217,10 @@ class Lines:
         """One request and its reply; errors of the wire are translated here and nowhere else."""
         call.sent = call.broken = answered = False
         try:
+            request = call.request(to)
             async with aclosing(call.payload.chunks()) as chunks:
                 try:
-                    response = await line.ask(call.request(to), chunks)
+                    response = await line.ask(request, chunks)
                 finally:
                     call.sent = line.wrote
             answered = True

@@ -337,6 +337,16 @@ async def test_an_address_that_is_none_is_an_error_of_ours(acme: Lines) -> None:
             await acme.post(url, PAYLOAD, {})
 
 
+async def test_a_header_that_is_none_is_an_error_of_ours(vendor: ScriptedVendor, acme: Lines) -> None:
+    """Nothing is sent, so nothing is paid, on a line that was used before as well."""
+    await acme.post(vendor.url, PAYLOAD, {})
+    for value in ("b\u00fccher", "two\nlines"):
+        with pytest.raises(ProviderInvalid, match="headers") as raised:
+            await acme.post(vendor.url, PAYLOAD, {"X-Odd": value})
+        assert not raised.value.possibly_paid
+    assert vendor.ledger.calls == 1
+
+
 async def test_a_payload_is_closed_when_the_deadline_passes(vendor: ScriptedVendor, hasty: Lines) -> None:
     """A source that stalls in the middle is cut at the deadline, and its generator is closed."""
     closed = []
