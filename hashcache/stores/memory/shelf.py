@@ -3,7 +3,8 @@ What the ends of one memory store share.
 
 Rule 1: bounded in bytes; the least recently read or written entry is evicted first, and counted.
 Rule 2: what is not to be kept any longer is dropped before anything is evicted.
-Rule 3: claims and tombstones are as few as are alive: each new one drops the oldest that ended.
+Rule 3: nothing goes through all entries: what is asked in an order, by name or by when it ends, is kept in that order.
+Rule 4: claims and tombstones are as few as are alive: each new one drops the oldest that ended.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from heapq import nsmallest
+from itertools import islice
+
+from sortedcontainers import SortedList
 
 from hashcache.core.barrier import NONE, Barrier
 from hashcache.core.key import Key
@@ -43,8 +46,13 @@ class Shelf:
         self.most = most
         self.used = 0
         self.evicted = 0
+        #: How many entries of each kind there are, and how many bytes they have.
+        self.kinds: Counter[str] = Counter()
+        self.sizes: Counter[str] = Counter()
         self._clock = clock
         self._entries: OrderedDict[str, Sealed] = OrderedDict()
+        self._names: SortedList[str] = SortedList()
+        self._ends: SortedList[tuple[int, str]] = SortedList()
 
     def find(self, name: str) -> Sealed | None:
         """What lies under *name*, unless its time is over."""
@@ -58,45 +66,46 @@ class Shelf:
     def put(self, name: str, sealed: Sealed) -> bool:
         """Keep *sealed*; False when it is larger than the whole shelf."""
         self.drop(name)
+        cost = _cost(name, sealed)
+        if cost > self.most:
+            return False
+        while self.used + cost > self.most:
+            if not self.drop_ended(1):
+                self.drop(next(iter(self._entries)))
+                self.evicted += 1
         self._entries[name] = sealed
-        self.used += self._cost(name)
-        if self.used > self.most:
-            self.drop_ended()
-        while self.used > self.most:
-            self.drop(next(iter(self._entries)))
-            self.evicted += 1
-        return name in self._entries
+        self._names.add(name)
+        self._ends.add((sealed.until, name))
+        self.kinds[sealed.kind] += 1
+        self.sizes[sealed.kind] += len(sealed.raw)
+        self.used += cost
+        return True
 
     def drop(self, name: str) -> None:
         """Remove what lies under *name*, if anything does."""
-        if name in self._entries:
-            self.used -= self._cost(name)
-            del self._entries[name]
+        sealed = self._entries.pop(name, None)
+        if sealed is not None:
+            self._names.remove(name)
+            self._ends.remove((sealed.until, name))
+            self.kinds[sealed.kind] -= 1
+            self.sizes[sealed.kind] -= len(sealed.raw)
+            self.used -= _cost(name, sealed)
 
-    def drop_ended(self) -> None:
-        """Remove what is not to be kept any longer."""
-        now = self._clock()
-        for name in [name for name, sealed in self._entries.items() if sealed.until <= now]:
-            self.drop(name)
+    def drop_ended(self, most: int) -> bool:
+        """Remove what is not to be kept any longer, *most* entries at most; whether there was any."""
+        now, found = self._clock(), False
+        while most and self._ends and self._ends[0][0] <= now:
+            self.drop(self._ends[0][1])
+            most, found = most - 1, True
+        return found
 
     def after(self, name: str, limit: int) -> list[str]:
-        """The next names in their order, at most *limit*."""
-        now = self._clock()
-        return nsmallest(limit, (one for one, sealed in self._entries.items() if sealed.until > now and one > name))
+        """The next names in their order, at most *limit*; of some the time may be over."""
+        return list(islice(self._names.irange(name, inclusive=(False, True)), limit))
 
-    def kinds(self) -> Counter[str]:
-        """How many entries of each kind there are."""
-        return Counter(sealed.kind for sealed in self._entries.values())
 
-    def sizes(self) -> Counter[str]:
-        """How many bytes the entries of each kind have."""
-        sizes: Counter[str] = Counter()
-        for sealed in self._entries.values():
-            sizes[sealed.kind] += len(sealed.raw)
-        return sizes
-
-    def _cost(self, name: str) -> int:
-        return len(name) + len(self._entries[name].raw) + _OVERHEAD
+def _cost(name: str, sealed: Sealed) -> int:
+    return len(name) + len(sealed.raw) + _OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)

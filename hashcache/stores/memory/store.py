@@ -24,6 +24,8 @@ from hashcache.stores.memory.shelf import Sealed, Shared
 from hashcache.stores.sealing import MARK_FROM, MARK_TO, Sealing, mark, prolonged
 
 _MILLISECOND = timedelta(milliseconds=1)
+#: So many entries whose time is over are removed before others have their turn.
+_AT_ONCE = 500
 
 
 class MemoryStore:
@@ -183,9 +185,12 @@ class MemoryStore:
     async def health(self) -> StoreHealth:
         """Always well."""
         shelf = self._shelf
-        shelf.drop_ended()
+        dropped = shelf.drop_ended(_AT_ONCE)
+        while dropped:
+            await asyncio.sleep(0)  # others have their turn
+            dropped = shelf.drop_ended(_AT_ONCE)
         none = {kind.value: 0 for kind in Kind}
-        keys, sizes = {**none, **shelf.kinds()}, {**none, **shelf.sizes()}
+        keys, sizes = {**none, **shelf.kinds}, {**none, **shelf.sizes}
         return StoreHealth("embedded", "memory", shelf.used, shelf.most, keys, shelf.evicted, sizes=sizes)
 
     @property
