@@ -48,7 +48,10 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The `result` object. *analysed_at* is RFC 3339 in UTC; *score_ai* is within 0 and 1, or None."""
+    """
+    The `result` object. *analysed_at* is RFC 3339 in UTC; *score_ai* is within 0 and 1, or None; *answer* is a JSON
+    document, or a `msgspec.Raw` with one that is written already.
+    """
 
     verdict: Verdict
     score_ai: float | None

@@ -29,12 +29,12 @@ from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Evidence, Result, Verdict
 from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.access import Access
-from hashcache.providers.calls import Lines
-from hashcache.providers.formats import form, multipart, neutral_name, read_json
+from hashcache.providers.calls import Lines, Reply
+from hashcache.providers.documents import aside, read_json
+from hashcache.providers.formats import form, multipart, neutral_name
 from hashcache.providers.limits import Limits, as_planned, check, check_length, sentences
 from hashcache.providers.reading import (
     STRENGTHS,
-    aside,
     evidence_of,
     judge,
     member,
@@ -135,11 +135,11 @@ class AiOrNotProvider:
         reply = await self._lines.post(address, payload, self._headers, timeout=self._access.patience(kind))
         if reply.status != 200:
             raise _invalid(f"{NAME} answered with status {reply.status}, which promises no answer")
-        document = read_json(NAME, reply.body)
-        if text is None:
-            _check_received(document, sent.md5)
-        result = await aside(lambda: self._result(kind, document, text), size=len(reply.body))
-        return Answer(result, self._access.price, {"checks": 1})
+        md5 = sent.md5 if text is None else None
+        return await aside(
+            lambda: Answer(self._result(kind, reply, text, md5), self._access.price, {"checks": 1}),
+            size=len(reply.body),
+        )
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""
@@ -149,8 +149,11 @@ class AiOrNotProvider:
         """Close the connections."""
         await self._lines.close()
 
-    def _result(self, kind: Kind, document: Any, text: str | None) -> Result:
-        """What *document* says, in our words."""
+    def _result(self, kind: Kind, reply: Reply, text: str | None, md5: str | None) -> Result:
+        """What *reply* says, in our words, of a *text*, or of the file with this *md5*."""
+        document = read_json(NAME, reply.body)
+        if md5 is not None:
+            _check_received(document, md5)
         word, found, where = _finding(kind, document)
         above = self._access.ai_above
         score = score_of(NAME, found, where) if word != "unknown" else _score_or_none(found)

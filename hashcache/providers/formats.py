@@ -1,27 +1,23 @@
 """
-How contents and answers are written on the wire: multipart, form and JSON.
+How contents and questions are written on the wire: multipart, form and JSON.
 
 Rule 1: a content is streamed: a body of any size costs one chunk of memory. A small one goes in one piece with what is
         around it: each piece is a step of its own through all layers below.
 Rule 2: what is sent tells nothing about the customer: the file's name is ours, by its media type.
-Rule 3: what is read is JSON to the letter, and no deeper than what can be written again.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from hashcache.core.errors import ProviderInvalid
 from hashcache.ports import Body
 
-#: Deepest nesting of an answer.
-DEEPEST = 32
 #: Up to so many bytes a content goes in one piece: no more than it comes in.
 _SMALL = 256 * 1024
 
@@ -137,35 +133,3 @@ def _whole(media_type: str, encoded: bytes) -> Payload:
         yield encoded
 
     return Payload({"Content-Type": media_type, "Content-Length": str(len(encoded))}, chunks)
-
-
-def read_json(provider: str, raw: bytes) -> Any:
-    """
-    The JSON document in *raw* (RFC 8259: no NaN, no Infinity), nested at most DEEPEST deep.
-
-    Raises:
-        ProviderInvalid: it is none; possibly paid, since the vendor answered.
-    """
-    try:
-        document = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise ProviderInvalid(provider, f"{provider} sent what is not JSON", possibly_paid=True) from None
-    except RecursionError:
-        raise _too_deep(provider) from None
-    level = _containers([document])
-    for _ in range(DEEPEST):
-        if not level:
-            return document
-        level = _containers(inner for outer in level for inner in (outer.values() if type(outer) is dict else outer))
-    if level:
-        raise _too_deep(provider)
-    return document
-
-
-def _containers(documents: Iterable[Any]) -> list[Any]:
-    return [one for one in documents if type(one) in (dict, list)]
-
-
-def _too_deep(provider: str) -> ProviderInvalid:
-    message = f"{provider} sent JSON nested more than {DEEPEST} deep"
-    return ProviderInvalid(provider, message, possibly_paid=True)

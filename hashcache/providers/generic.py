@@ -25,9 +25,9 @@ from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Evidence, Result, Verdict
 from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.calls import Lines
-from hashcache.providers.formats import Payload, json, multipart, neutral_name, read_json
+from hashcache.providers.documents import aside, read_json
+from hashcache.providers.formats import Payload, json, multipart, neutral_name
 from hashcache.providers.reading import (
-    aside,
     evidence_of,
     judge,
     score_of,
@@ -151,8 +151,10 @@ class GenericProvider:
         reply = await self._lines.post(self._url, payload, self._headers, timeout=self._timeouts[content.kind])
         if reply.status not in {200, 201}:
             raise _invalid(f"{NAME} answered with status {reply.status}, which promises no answer")
-        result = await aside(lambda: self._result(read_json(NAME, reply.body), text), size=len(reply.body))
-        return Answer(result, self._price, {"calls": 1})
+        return await aside(
+            lambda: Answer(self._result(read_json(NAME, reply.body), text), self._price, {"calls": 1}),
+            size=len(reply.body),
+        )
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""

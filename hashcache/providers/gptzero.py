@@ -31,11 +31,11 @@ from hashcache.core.result import Confidence, Evidence, Result, Verdict
 from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.access import Access
 from hashcache.providers.calls import Lines
-from hashcache.providers.formats import json, read_json
+from hashcache.providers.documents import aside, read_json
+from hashcache.providers.formats import json
 from hashcache.providers.limits import Limits, as_planned, check, check_length, sentences
 from hashcache.providers.reading import (
     STRENGTHS,
-    aside,
     evidence_of,
     judge,
     member,
@@ -159,8 +159,9 @@ class GptZeroProvider:
         )
         if reply.status != 200:
             raise _invalid(f"{NAME} answered with status {reply.status}, which promises no answer")
-        result = await aside(lambda: self._result(read_json(NAME, reply.body), text), size=len(reply.body))
-        return Answer(result, *self._bill(text))
+        return await aside(
+            lambda: Answer(self._result(read_json(NAME, reply.body), text), *self._bill(text)), size=len(reply.body)
+        )
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""

@@ -22,12 +22,12 @@ from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Evidence, Result, Verdict
 from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.access import Access
-from hashcache.providers.calls import Lines
-from hashcache.providers.formats import multipart, neutral_name, read_json
+from hashcache.providers.calls import Lines, Reply
+from hashcache.providers.documents import aside, read_json
+from hashcache.providers.formats import multipart, neutral_name
 from hashcache.providers.frames import Frame, evidence, highest, sampled
 from hashcache.providers.limits import Limits, as_planned, check, sentences
 from hashcache.providers.reading import (
-    aside,
     evidence_of,
     judge,
     score_of,
@@ -123,16 +123,7 @@ class HiveProvider:
         headers = {"Authorization": f"Bearer {self._access.key}"}
         url, patience = f"{self._access.url}/{MODEL}", self._access.patience(content.kind)
         reply = await self._lines.post(url, payload, headers, timeout=patience, explain=_explain)
-        document = read_json(NAME, reply.body)
-        failed = _failure(document)
-        if failed is not None:
-            raise failed
-        if reply.status != 200 or not isinstance(document, dict):
-            raise _invalid("sent an answer that is none of V3's")
-        items = _items(document)
-        price, units = self._bill(content.kind, len(items))
-        result = await aside(lambda: self._result(document, items), size=len(reply.body))
-        return Answer(result, price, units)
+        return await aside(lambda: self._answer(content.kind, reply), size=len(reply.body))
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""
@@ -141,6 +132,17 @@ class HiveProvider:
     async def close(self) -> None:
         """Close the connections."""
         await self._lines.close()
+
+    def _answer(self, kind: Kind, reply: Reply) -> Answer:
+        """What *reply* says of a content of that *kind*; ProviderError: it is a failure, or no answer."""
+        document = read_json(NAME, reply.body)
+        failed = _failure(document)
+        if failed is not None:
+            raise failed
+        if reply.status != 200 or not isinstance(document, dict):
+            raise _invalid("sent an answer that is none of V3's")
+        items = _items(document)
+        return Answer(self._result(document, items), *self._bill(kind, len(items)))
 
     def _bill(self, kind: Kind, units: int) -> tuple[MicroDollars, dict[str, int]]:
         return MicroDollars(units * self._access.price), {_UNITS[kind]: units}

@@ -14,10 +14,8 @@ Rule 4: echoes of the content are removed from the answer: each string longer th
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from hashcache.core.entry import Instant
 from hashcache.core.errors import ProviderInvalid
@@ -27,21 +25,10 @@ from hashcache.providers.access import Access
 
 LONGEST_STRING = 4000
 SHORTEST_ECHO = 16
-#: An answer of so many bytes is read within a few milliseconds.
-_SMALL = 64 * 1024
-Read = TypeVar("Read")
 #: The longest name of a model's version that is believed.
 _LONGEST_VERSION = 128
 #: How strong a finding is of which one is so sure.
 STRENGTHS = {Confidence.HIGH: "strong", Confidence.MEDIUM: "medium", Confidence.LOW: "weak", Confidence.NONE: "none"}
-
-
-async def aside(read: Callable[[], Read], *, size: int) -> Read:
-    """
-    What *read* makes of an answer of *size* bytes; of a large one in a thread: in a megabyte of JSON it takes 20 to
-    40 ms to find all echoes, in which nobody else would be served.
-    """
-    return read() if size <= _SMALL else await asyncio.to_thread(read)
 
 
 def score_of(provider: str, found: Any, where: str) -> float:

@@ -35,10 +35,11 @@ from hashcache.core.errors import (
 from hashcache.core.key import Question
 from hashcache.ports import Answer, Body, Estimate, Pending, Terms
 from hashcache.providers.access import Access
-from hashcache.providers.calls import Lines
+from hashcache.providers.calls import Lines, Reply
 from hashcache.providers.destinations import check_destination
+from hashcache.providers.documents import aside, read_json
 from hashcache.providers.ensemble import MODEL, at, is_unfinished, read_result
-from hashcache.providers.formats import Payload, json, neutral_name, plain, read_json
+from hashcache.providers.formats import Payload, json, neutral_name, plain
 from hashcache.providers.limits import Limits, as_planned, check, sentences
 from hashcache.providers.reading import written
 
@@ -203,13 +204,18 @@ class RealityDefenderProvider:
             if awaited.missed >= MOST_MISSED:
                 raise ProviderInvalid(NAME, f"{NAME} does not know the upload that it took")
             return self._pending(receipt, awaited, missed=awaited.missed + 1)
+        found = await aside(lambda: self._answer(receipt, reply), size=len(reply.body))
+        return found if found is not None else self._pending(receipt, awaited, missed=0)
+
+    def _answer(self, receipt: str, reply: Reply) -> Answer | None:
+        """What *reply* says of the scan with that *receipt*; None: it is not finished."""
         document = read_json(NAME, reply.body)
         if is_unfinished(NAME, document):
-            return self._pending(receipt, awaited, missed=0)
+            return None
         if at(document, "requestId") not in (None, receipt):
             raise ProviderInvalid(NAME, f"{NAME} sent the answer for another upload")
-        found = read_result(NAME, document, ai_above=self._access.ai_above, analysed_at=written(self._clock()))
-        return Answer(found, self._access.price, UNITS)
+        result = read_result(NAME, document, ai_above=self._access.ai_above, analysed_at=written(self._clock()))
+        return Answer(result, self._access.price, UNITS)
 
     def _pending(self, receipt: str, awaited: _Awaited, *, missed: int, least: float = 0.0) -> Pending:
         """Later, after *least* seconds or more."""

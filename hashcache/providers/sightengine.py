@@ -31,11 +31,12 @@ from hashcache.core.money import MicroDollars
 from hashcache.core.result import Result
 from hashcache.ports import Answer, Body, Estimate, Terms
 from hashcache.providers.access import Access
-from hashcache.providers.calls import Lines
-from hashcache.providers.formats import multipart, neutral_name, read_json
+from hashcache.providers.calls import Lines, Reply
+from hashcache.providers.documents import aside, read_json
+from hashcache.providers.formats import multipart, neutral_name
 from hashcache.providers.frames import Frame, evidence, highest, sampled
 from hashcache.providers.limits import Limits, as_planned, check, sentences
-from hashcache.providers.reading import aside, judge, score_of, without_echoes, without_secrets, written
+from hashcache.providers.reading import judge, score_of, without_echoes, without_secrets, written
 
 NAME = "sightengine"
 MODEL = "genai"
@@ -128,16 +129,7 @@ class SightengineProvider:
         url = access.url + _PATHS[content.kind]
         patience = access.patience(content.kind)
         reply = await self._lines.post(url, payload, {}, timeout=patience, explain=_explain)
-        document = read_json(NAME, reply.body)
-        failed = _failure(document)
-        if failed is not None:
-            raise failed
-        if reply.status != 200 or not isinstance(document, dict) or document.get("status") != "success":
-            raise _invalid("sent an answer that tells no success")
-        frames = _frames(document, content.kind)
-        price, units = self._bill(_operations(document, default=len(frames) * OPERATIONS))
-        result = await aside(lambda: self._result(document, frames), size=len(reply.body))
-        return Answer(result, price, units)
+        return await aside(lambda: self._answer(content.kind, reply), size=len(reply.body))
 
     async def resume(self, receipt: str) -> Answer:  # noqa: ARG002  # the port's
         """Never called: `start` gives no receipt."""
@@ -146,6 +138,18 @@ class SightengineProvider:
     async def close(self) -> None:
         """Close the connections."""
         await self._lines.close()
+
+    def _answer(self, kind: Kind, reply: Reply) -> Answer:
+        """What *reply* says of a content of that *kind*; ProviderError: it is a failure, or no answer."""
+        document = read_json(NAME, reply.body)
+        failed = _failure(document)
+        if failed is not None:
+            raise failed
+        if reply.status != 200 or not isinstance(document, dict) or document.get("status") != "success":
+            raise _invalid("sent an answer that tells no success")
+        frames = _frames(document, kind)
+        bill = self._bill(_operations(document, default=len(frames) * OPERATIONS))
+        return Answer(self._result(document, frames), *bill)
 
     def _bill(self, operations: int) -> tuple[MicroDollars, dict[str, int]]:
         return MicroDollars(operations * self._access.price), {"operations": operations}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
@@ -16,13 +17,17 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from hashcache.core.key import Key
 from tests.harness.callbacks import Note, Watched
+from tests.harness.crowd import digest, fill, write
 from tests.harness.http import MULTIPART, client, in_pieces, multipart, part
 from tests.harness.service import ADMIN_TOKEN
 from tests.harness.valkey import Valkey
 from tests.harness.vendor import ScriptedVendor, ok
 
 MOST = 20.0
+#: As many of the smallest answers as near memory takes.
+NEAR = 40_000
 SIZES = (1_000, 100_000, 1_000_000, 10_000_000, 20_000_000)
 JPEG = {"Content-Type": "image/jpeg"}
 Upload = Callable[[httpx.AsyncClient, bytes], Awaitable[httpx.Response]]
@@ -99,7 +104,10 @@ class Findings:
 
     async def of(self, what: str, step: Callable[[], Awaitable[object]]) -> None:
         """Do *step*, a few times."""
-        note: Note = await self._service.least(step)
+        self.note(what, await self._service.least(step))
+
+    def note(self, what: str, note: Note) -> None:
+        """The longest callback of *what* is this one."""
         self._figures(f"{what}: {note}")
         if note.milliseconds > MOST:
             self._long.append(f"{what}: {note}")
@@ -179,6 +187,9 @@ async def test_no_answer_holds_up_others(
         few = asyncio.Semaphore(32)
         buying.default = ok(more=[{f"k{number}": secrets.token_hex(20)} for number in range(15_000)])
         await findings.of("an answer of 800 KB", large)
+        frame = {"classes": [{"class": f"class {number}", "value": 0.5} for number in range(60)]}
+        buying.default = ok(more={"output": [frame] * 1_750})
+        await findings.of("an answer of 4 MB, of frames", large)
         buying.default = ok(more=[secrets.token_hex(20) for _ in range(60)])
         contents = [fresh(1_000) for _ in range(1_000)]
         await asyncio.gather(*map(buy, contents))
@@ -205,6 +216,50 @@ async def test_no_answer_holds_up_others(
         for pattern in ("analysis:0*", "*:zz*z", "*"):
             await findings.of(f"clear {pattern}", lambda pattern=pattern: clear(pattern))
     findings.hold()
+
+
+@pytest.mark.timeout(300)
+async def test_no_clear_of_much_that_is_near_holds_up_others(
+    buying: ScriptedVendor, figures: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Forty thousand answers near, and a clear of each kind: it means none of them, a quarter, a few, all."""
+    patterns = ["*:zz*z", "*00*", "analysis:1*", "*"]
+    found: list[list[Note]] = [[] for _ in patterns]
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Valkey() as server:
+            async with (
+                Watched(folder, {**paying(buying), "HASHCACHE_STORE": server.url}) as service,
+                client(service.url) as web,
+                client(service.url, ADMIN_TOKEN) as admin,
+            ):
+                bought = (await raw(web, fresh(1_000))).raise_for_status()
+                commands, like = folder / "commands", Key.parse(bought.headers["x-cache-key"])
+                await asyncio.to_thread(write, commands, NEAR, like, now=time.time_ns() // 1_000_000)
+                await asyncio.to_thread(fill, server, commands)
+                known = NEAR
+                for pattern, notes in zip(patterns, found, strict=True):
+                    assert await looked_up(web) >= known
+                    await service.longest()
+                    cleared = await admin.post("/api/admin/cache/clear", json={"pattern": pattern, "reason": "a proof"})
+                    notes.append(await service.longest())
+                    assert cleared.status_code in {200, 202}, cleared.text
+                    known = NEAR // 2  # what was cleared is gone from the store as well
+                assert await looked_up(web) == 0
+    findings = Findings(service, figures)
+    for pattern, notes in zip(patterns, found, strict=True):
+        findings.note(f"clear {pattern}", min(notes))
+    findings.hold()
+
+
+async def looked_up(web: httpx.AsyncClient) -> int:
+    """How many of the crowd's answers are known; those are near from then on."""
+    known = 0
+    for begin in range(0, NEAR, 1_000):
+        digests = [digest(place) for place in range(begin, begin + 1_000)]
+        known += (await web.post("/api/lookup", json={"sha256": digests})).json()["known"]
+    return known
 
 
 async def test_the_first_purchase_holds_up_nobody(

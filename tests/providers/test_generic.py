@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +22,7 @@ from hashcache.core.errors import (
 from hashcache.core.money import MicroDollars
 from hashcache.core.result import Confidence, Verdict, encode
 from hashcache.ports import Body, Provider
-from hashcache.providers.formats import DEEPEST, multipart, read_json
+from hashcache.providers.formats import multipart
 from hashcache.providers.generic import GenericProvider, Pointer
 from hashcache.providers.reading import judge, without_echoes
 from tests.harness import vendor as scripts
@@ -285,30 +284,6 @@ def test_a_malformed_pointer_is_refused_at_once(pointer: str) -> None:
     """Before anything is sent or paid."""
     with pytest.raises(SettingsError, match="JSON Pointer"):
         provider("http://127.0.0.1/", score=pointer)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-
-
-@given(JSON)
-def test_what_is_read_can_be_written_again(document: object) -> None:
-    """Whatever JSON a vendor sends: it is refused, or it survives being stored."""
-    try:
-        found = read_json("acme", json.dumps(document).encode())
-    except ProviderInvalid:
-        return
-    assert msgspec.json.decode(msgspec.json.encode(found)) == found
-
-
-def test_depth_is_bounded_exactly() -> None:
-    """DEEPEST levels are read, one more is not."""
-    assert read_json("acme", b"[" * DEEPEST + b"1" + b"]" * DEEPEST)
-    for inner in (b"1", b""):
-        with pytest.raises(ProviderInvalid, match="deep"):
-            read_json("acme", b"[" * (DEEPEST + 1) + inner + b"]" * (DEEPEST + 1))
 
 
 async def test_multipart_has_the_length_it_declares() -> None:

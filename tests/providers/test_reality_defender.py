@@ -28,8 +28,8 @@ from hashcache.core.result import Confidence, Verdict, encode
 from hashcache.ports import Answer, Pending, Provider
 from hashcache.providers import reality_defender
 from hashcache.providers.access import Access
+from hashcache.providers.documents import DEEPEST
 from hashcache.providers.ensemble import read_result
-from hashcache.providers.formats import DEEPEST
 from hashcache.providers.reality_defender import MOST_AWAITED, MOST_MISSED, RealityDefenderProvider
 from loadtests.dialects.reality_defender import (
     BAD_REQUEST,

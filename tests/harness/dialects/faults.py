@@ -17,7 +17,7 @@ from hashcache.core.errors import (
     ProviderRejected,
     ProviderThrottled,
 )
-from hashcache.providers.formats import DEEPEST
+from hashcache.providers.documents import DEEPEST
 from tests.harness import vendor as scripts
 from tests.harness.vendor import Script, raw, status
 
