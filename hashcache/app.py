@@ -211,7 +211,7 @@ class _House:
         )
         router = Router(routes.table(every), redirect_slashes=False, lifespan=self._lifespan)
         at_once = AtOnce(analyses, access, limits, self._telemetry)
-        return Connection(router, new_id=wiring.token, observer=self._telemetry, swift=at_once.answer)
+        return Connection(router, new_id=wiring.token, observer=self._telemetry, swift=at_once)
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:

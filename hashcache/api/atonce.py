@@ -6,7 +6,7 @@ Rule 1: what is answered here is answered as the pages would. Whatever is not us
         credential or a body that they would refuse) is left to them, and nothing has happened yet.
 Rule 2: what near memory has takes no task, no timer and no command: nothing is awaited. An upload that it does not have
         is looked up with one read, and no flight.
-Rule 3: while it waits for something, the upload takes its room as every other does.
+Rule 3: while it waits for something, the upload takes its room as every other does; so does one that is on its way.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from hashcache.api.access import Access
+from hashcache.api.admission import Share
 from hashcache.api.asked import Asked
 from hashcache.api.bodies import MemoryBody
 from hashcache.api.intake import Limits
@@ -27,6 +28,7 @@ from hashcache.api.problems import Problem
 from hashcache.api.rendering import answer
 from hashcache.api.whole import Whole
 from hashcache.api.wishes import WISHES
+from hashcache.core.errors import SpoolFull
 from hashcache.core.outcome import Outcome
 from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
@@ -38,6 +40,7 @@ _UNUSUAL = frozenset(name.encode() for name in (*WISHES, *_OTHERS))
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 _BY_DIGEST = re.compile(r"/api/analyses/([0-9a-f]{64})")
 _UPLOAD = "/api/analyze"
+_FORM = b"multipart/form-data"
 
 
 class AtOnce:
@@ -72,7 +75,25 @@ class AtOnce:
             return None
         if by_digest is not None:
             return self._known(by_digest[1], caller)
-        return self._uploaded(fields.get(b"content-type", b""), read, start, caller)
+        began = scope.get("hashcache.began") or monotonic()
+        return self._uploaded(fields.get(b"content-type", b""), read, start, caller, began)
+
+    def room(self, scope: Scope, fields: Mapping[bytes, bytes], size: int) -> Share | None:
+        """
+        Room for a request of *size* bytes of which the rest is on its way; None: there is none, or it is not one of
+        those that are answered here.
+        """
+        usual = (scope["method"], scope["path"]) == ("POST", _UPLOAD) and not scope["query_string"]
+        if not usual or not _UNUSUAL.isdisjoint(fields) or not fields.get(b"content-type", b"").startswith(_FORM):
+            return None
+        if self._caller(scope, fields) is None:
+            return None  # who is not known takes no room
+        share = self._limits.room.share()
+        try:
+            share.announce(size, most=size)
+        except SpoolFull:
+            return None
+        return share
 
     def _caller(self, scope: Scope, fields: Mapping[bytes, bytes]) -> Caller | None:
         if _CREDENTIALS.isdisjoint(fields):
@@ -91,9 +112,8 @@ class AtOnce:
         return answer(outcome, timings={"lookup": outcome.looked}, tag=True)
 
     def _uploaded(
-        self, content_type: bytes, read: bytes, start: int, caller: Caller
+        self, content_type: bytes, read: bytes, start: int, caller: Caller, began: float
     ) -> Response | Awaitable[Response] | None:
-        began = monotonic()
         whole = Whole.read(content_type.decode("latin-1"), read, start, self._limits, caller.tenant)
         if whole is None:
             return None

@@ -16,6 +16,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
+from typing import Protocol
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -23,6 +24,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hashcache.api import problems
+from hashcache.api.admission import Share
 from hashcache.api.asked import Fields
 from hashcache.api.problems import Problem
 from hashcache.ports import REQUEST, Observer
@@ -40,13 +42,26 @@ _VERSIONS = frozenset({"1", "1.0", "1.1", "2"})
 
 _BROKEN_OFF = Problem("malformed", "The body ends before it is complete.", headers={"Connection": "close"})
 
-#: Answers a request that has come whole: a scope, its headers, each of which came once, the bytes that were read and
-#: where in them the body begins in; the answer out, now or soon, or None.
-Swift = Callable[[Scope, Mapping[bytes, bytes], bytes, int], Response | Awaitable[Response] | None]
-
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
+
+
+class Swift(Protocol):
+    """Answers requests that have come whole."""
+
+    def answer(
+        self, scope: Scope, fields: Mapping[bytes, bytes], read: bytes, start: int
+    ) -> Response | Awaitable[Response] | None:
+        """
+        The answer to the request of *scope*, with header *fields* each of which came once, whose body begins at *start*
+        of what was *read*; now or soon, or None.
+        """
+        ...
+
+    def room(self, scope: Scope, fields: Mapping[bytes, bytes], size: int) -> Share | None:
+        """Room for the rest of a request of *size* bytes; None: there is none, or `answer` would have none."""
+        ...
 
 
 class ClientGone(Exception):
@@ -73,14 +88,14 @@ class Connection:
         For servers that may ask before they make a task of the request. They have seen that it is one of HTTP/1.1, and
         where it ends: its length is told, not found out from chunks.
         """
-        fields = dict(scope["headers"])
-        if len(fields) != len(scope["headers"]) or start > MOST_HEADERS or not fields.get(b"host"):
+        fields = _usual(scope)
+        if fields is None or start > MOST_HEADERS:
             return None
         asked = fields.get(b"x-request-id")
         request_id = self._new_id() if asked is None else self._chosen(asked.decode("latin-1"))
         told = REQUEST.set(request_id)
         try:
-            answer = self._swift(scope, fields, read, start)
+            answer = self._swift.answer(scope, fields, read, start)
         except Exception:
             log.exception("request.fault", path=scope["path"])
             return None
@@ -89,6 +104,20 @@ class Connection:
         if isinstance(answer, Response):
             return _signed(answer, request_id)
         return self._soon(answer, scope, request_id) if answer is not None else None
+
+    def room(self, scope: Scope, size: int) -> Share | None:
+        """
+        Room for a request of *size* bytes of which the rest is on its way; None: call this application. It is to be
+        closed before this is asked for the answer.
+
+        For servers that wait for the rest of a small request, so as to ask for its answer `at_once`.
+        """
+        fields = _usual(scope)
+        try:
+            return None if fields is None else self._swift.room(scope, fields, size)
+        except Exception:
+            log.exception("request.fault", path=scope["path"])
+            return None
 
     async def _soon(self, answer: Awaitable[Response], scope: Scope, request_id: str) -> Response:
         REQUEST.set(request_id)
@@ -143,6 +172,12 @@ class Connection:
             log.error("request.fault", path=scope["path"], exc_info=error)
         self._observer.refused(problem.slug, status=problem.kind.status, method=scope["method"], path=scope["path"])
         return problem
+
+
+def _usual(scope: Scope) -> Mapping[bytes, bytes] | None:
+    """The header fields, each of which came once; None where one did not, or no host is named."""
+    fields = dict(scope["headers"])
+    return fields if len(fields) == len(scope["headers"]) and fields.get(b"host") else None
 
 
 def _given_up() -> Problem:

@@ -3,6 +3,7 @@ A request that came whole in one read of the socket, told without a copy of its 
 
 Rule 1: httptools' parser says where a request ends, as it does for uvicorn: nothing about HTTP/1.1 is decided here.
 Rule 2: one request, from the first byte of the read to the last, or none is told.
+Rule 3: where the head has come and the body has not, it is told how long both are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ _END = b"\r\n\r\n"
 _KEEP_ALIVE = {b"": True, b"keep-alive": True, b"close": False}
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """A request of *total* bytes whose head has come, and not all of its body; *scope* as in `OneRead`."""
+
+    total: int
+    scope: dict[str, Any]
+
+
 class OneRead(msgspec.Struct, frozen=True):
     """
     A request whose body begins at *start* of what was read; *scope*: what ASGI says of it, as far as it is known here.
@@ -30,8 +38,8 @@ class OneRead(msgspec.Struct, frozen=True):
     keep_alive: bool
 
     @classmethod
-    def of(cls, read: bytes) -> OneRead | None:
-        """The request that *read* is; None: it is not one, or one that is written unusually."""
+    def of(cls, read: bytes) -> OneRead | Begun | None:
+        """The request that *read* is, or begins; None: it is not one, or one that is written unusually."""
         start = read.find(_END, 0, _FARTHEST) + len(_END)
         told = _Told()
         parser = httptools.HttpRequestParser(told)
@@ -39,8 +47,9 @@ class OneRead(msgspec.Struct, frozen=True):
             parser.feed_data(read)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             return None
-        url = told.url
-        if told.ended != 1 or told.length != len(read) - start or not url.startswith(b"/") or not url.isascii():
+        url, body = told.url, len(read) - start
+        begun = start >= len(_END) and told.length > body
+        if not (begun or (told.ended == 1 and told.length == body)) or not url.startswith(b"/") or not url.isascii():
             return None
         path, _, query = url.decode("ascii").partition("?")
         keep_alive = _KEEP_ALIVE.get(told.connection.lower())
@@ -54,7 +63,7 @@ class OneRead(msgspec.Struct, frozen=True):
             "query_string": query.encode(),
             "headers": told.headers,
         }
-        return cls(start, scope, keep_alive)
+        return Begun(start + told.length, scope) if begun else cls(start, scope, keep_alive)
 
 
 class _Told:

@@ -22,6 +22,7 @@ import pytest
 from starlette.responses import Response
 
 from hashcache import app
+from hashcache.api.admission import Share
 from hashcache.api.connection import Connection
 from hashcache.core.errors import BudgetSpent, ProviderDown, SpoolFull, Stopping, UnsupportedContent
 from hashcache.ports import Attempt, Settlement
@@ -30,7 +31,7 @@ from hashcache.settings import load
 from hashcache.stores.accounts import MemoryAccounts
 from tests.api.conftest import KEYS, MAX_UPLOAD, UPLOAD_BUDGET, keyed_entries, settings
 from tests.harness.contents import photo, text
-from tests.harness.http import Wire, client, exchange, request
+from tests.harness.http import Wire, client, exchange, request, timings
 from tests.harness.service import ADMIN_TOKEN, Service
 from tests.harness.valkey import Valkey
 from tests.harness.vendor import ScriptedVendor, gate, ok
@@ -44,7 +45,7 @@ class Asked:
     """The application *of*, asked in both ways."""
 
     def __init__(self, of: Connection) -> None:
-        self._app = of
+        self.app = of
         self._web = httpx.AsyncClient(transport=httpx.ASGITransport(of), base_url="http://here")
 
     async def by_the_pages(self, request: httpx.Request) -> Answer:
@@ -65,10 +66,18 @@ class Asked:
         }
         head = sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
         before = b"as it came: ".ljust(head)
-        answer = self._app.at_once({**told, **scope}, before + request.read(), len(before))
+        answer = self.app.at_once({**told, **scope}, before + request.read(), len(before))
         if answer is not None and not isinstance(answer, Response):
             answer = await answer
         return None if answer is None else (answer.status_code, _told(answer.raw_headers), bytes(answer.body))
+
+    def room(self, line: str, fields: dict[str, str], size: int) -> Share | None:
+        """Room for the rest of the request that begins with *line* and these header *fields*, of *size* bytes."""
+        method, _, target = line.partition(" ")
+        path, _, query = target.partition("?")
+        headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+        asked = {"method": method, "path": path, "query_string": query.encode(), "headers": headers}
+        return self.app.room({"type": "http", "http_version": "1.1", **asked}, size)
 
     async def close(self) -> None:
         """Close the client."""
@@ -297,6 +306,42 @@ async def test_other_requests_are_left_to_the_pages(asked: Asked) -> None:
         assert await asked.at_once(one, **scope) is None, (one, scope)
 
 
+FORM = {"host": "here", "content-type": "multipart/form-data; boundary=b", "content-length": "500"}
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("POST /api/analyze", {"expect": "100-continue"}),
+        ("POST /api/analyze", {"content-type": "image/png"}),
+        ("POST /api/analyze", {"content-type": "application/json"}),
+        ("POST /api/analyze", {"x-force-refresh": "true"}),
+        ("POST /api/analyze", {"host": ""}),
+        ("POST /api/analyze", {"Content-Type": "multipart/form-data"}),
+        ("POST /api/analyze?a=b", {}),
+        ("POST /api/lookup", {}),
+        (f"PUT /api/analyses/{'0' * 64}", {}),
+    ],
+)
+async def test_only_what_may_be_answered_at_once_is_waited_for(line: str, fields: dict[str, str]) -> None:
+    """The rest of a form, while there is room; not the rest of what the pages answer before they read it."""
+    async with _asked(HASHCACHE_UPLOAD_BUDGET="1MB", HASHCACHE_MAX_UPLOAD="1MB") as asked:
+        plain = asked.room("POST /api/analyze", FORM, 1_000_000)
+        assert plain is not None
+        assert asked.room("POST /api/analyze", FORM, 1_000) is None
+        plain.close()
+        assert asked.room(line, FORM | fields, 1_000) is None
+
+
+async def test_who_is_not_known_takes_no_room() -> None:
+    """Where uploads need a key."""
+    async with _asked(HASHCACHE_API_KEYS=keyed_entries()) as asked:
+        for key, known in (("", False), ("Bearer nobody's", False), (f"Bearer {KEYS['ann']}", True)):
+            fields = FORM | ({"authorization": key} if key else {})
+            share = asked.room("POST /api/analyze", fields, 1_000)
+            assert (share is not None) == known
+
+
 async def test_a_fault_is_left_to_the_pages(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong here, the client has an answer still."""
     content = photo(10_000)
@@ -304,6 +349,8 @@ async def test_a_fault_is_left_to_the_pages(asked: Asked, monkeypatch: pytest.Mo
     monkeypatch.setattr("hashcache.api.whole.file_in", None)
     assert await asked.at_once(upload(content)) is None
     assert (await asked.by_the_pages(upload(content)))[0] == 200
+    monkeypatch.setattr("hashcache.api.atonce._FORM", None)
+    assert asked.room("POST /api/analyze", FORM, 1_000) is None
 
 
 async def test_nobody_is_given_what_another_tenant_has() -> None:
@@ -384,6 +431,27 @@ async def test_serve_asks_for_it(service: Service) -> None:
         assert [(one.status, one.header("x-cache")) for one in answers] == [(200, "HIT"), (503, None)]
     line = next(line for line in service.events("cache.hit") if line["request"] == answers[0].header("x-request-id"))
     assert (line["found"], line["file"]) == ("near", "a.jpg")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("size", [600, 100_000, 1_000_000])
+async def test_a_body_that_follows_its_head_is_bought_once(service: Service, vendor: ScriptedVendor, size: int) -> None:
+    """As most clients send it: its head, and then its body, in as many pieces as it takes; slowly as well."""
+    content, calls = photo(size), vendor.ledger.calls
+    sent = _as_sent(httpx.Request("POST", "/api/analyze", files={"file": ("a.jpg", content)}))
+    begin = sent.index(b"\r\n\r\n") + 4
+    async with await Wire.open(service.url) as wire:
+        for status, pause, received in (("MISS", 0.0, 0), ("HIT", 0.0, 0), ("HIT", 0.03, 50), ("HIT", 0.2, 250)):
+            await wire.send(sent[:begin])
+            await asyncio.sleep(pause)  # within what is waited for, and beyond it
+            await wire.send(sent[begin:-100])
+            await asyncio.sleep(pause)  # the same
+            await wire.send(sent[-100:])
+            answer = await wire.answer()
+            assert (answer.status, answer.header("x-cache")) == (200, status)
+            assert answer.json["sha256"] == sha256(content).hexdigest()
+            assert timings(answer.header("server-timing") or "")["receive"] >= received
+    assert vendor.ledger.calls == calls + 1
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -9,21 +9,13 @@ import httpx
 import pytest
 
 from tests.harness.contents import photo, text
-from tests.harness.http import cache_status, client, problem
+from tests.harness.http import cache_status, client, problem, timings
 from tests.harness.service import ADMIN_TOKEN, Service
 from tests.harness.vendor import ScriptedVendor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-_TIMING = re.compile(r"([a-z]+);dur=(\d+\.\d{2})")
 _WEEK, _MONTH = 7 * 86_400, 30 * 86_400
-
-
-def timings(value: str) -> dict[str, float]:
-    """A Server-Timing field as milliseconds by name."""
-    found = [_TIMING.fullmatch(one) for one in value.split(", ")]
-    assert all(found), value
-    return {one[1]: float(one[2]) for one in found if one}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from hashcache.api.admission import LEAST, Room, Share
 from hashcache.cli import protocol
+from hashcache.core.errors import SpoolFull
 from tests.harness.turns import until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -82,6 +84,22 @@ class _Swift:
         self.holds: asyncio.Event | None = None  # what the long way waits for
         self.at_once_answered: list[bytes] = []
         self.called = 0
+        self._room = Room(3_000_000, chance=lambda: 0.0)
+
+    @property
+    def gathering(self) -> int:
+        """The room that requests take of which the rest is on its way."""
+        return 3_000_000 - self._room._free
+
+    def room(self, scope: Scope, size: int) -> Share | None:
+        if (scope["method"], b"expect" in dict(scope["headers"])) != ("POST", False):
+            return None
+        share = self._room.share()
+        try:
+            share.announce(size, most=size)
+        except SpoolFull:
+            return None
+        return share
 
     def at_once(self, scope: Scope, read: bytes, start: int) -> Response | Awaitable[Response] | None:
         self.at_once_answered.append(read[start:])
@@ -159,7 +177,7 @@ async def test_what_came_whole_is_answered_without_a_task(swift: Swifts) -> None
 
 
 async def test_what_comes_in_pieces_or_has_no_answer_takes_the_long_way(swift: Swifts) -> None:
-    """A body that follows its head, requests that follow others in one read, and whatever is not known."""
+    """A body that is asked for, requests that follow others in one read, and whatever is not known."""
     port, app, _ = swift
     assert (await _all(port, POST.replace(b": a", b": a\r\nExpect: 100-continue"), b"x")).count(b"long") == 1
     assert (await _all(port, GET + POST + b"x")).count(b"HTTP/1.1 200 OK") == 2
@@ -168,6 +186,132 @@ async def test_what_comes_in_pieces_or_has_no_answer_takes_the_long_way(swift: S
     answers = await _all(port, POST + b"y", GET)
     assert (app.called, app.at_once_answered) == (5, [b"y", b""])
     assert answers.partition(b"\r\n\r\ny")[1]
+
+
+async def test_a_body_that_follows_its_head_is_waited_for(swift: Swifts) -> None:
+    """In as many pieces as it comes; one after another on one connection, an answer for each."""
+    port, app, _ = swift
+    head = POST.replace(b"th: 1", b"th: 3")
+    async with _line(port) as (reader, writer):
+        for pieces in ((head, b"abc"), (head, b"d", b"e", b"f"), (head + b"gh", b"i")):
+            for piece in pieces:
+                await asyncio.sleep(0.01)  # a read of its own
+                writer.write(piece)
+            assert b"x-way: short" in await reader.readuntil(b"POST")
+    assert (app.called, app.at_once_answered) == (0, [b"abc", b"def", b"ghi"])
+    assert app.gathering == 0
+    app.swift = False
+    async with _line(port) as (reader, writer):
+        writer.write(head)
+        await until(lambda: app.gathering > 0)
+        writer.write(b"jkl")
+        assert b"x-way: long" in await reader.readuntil(b"jkl")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(swift: Swifts) -> None:
+    """For longer than a moment: then the application decides, and is given what had come."""
+    port, app, _ = swift
+    async with _line(port) as (reader, writer):
+        writer.write(POST.replace(b"th: 1", b"th: 3") + b"a")
+        await until(lambda: app.called == 1)
+        assert app.gathering == 0
+        writer.write(b"bc")
+        assert b"x-way: long" in await reader.readuntil(b"\r\n\r\nabc")
+        writer.write(GET)
+        assert b"x-way: short" in await reader.readuntil(b"GET")
+
+
+async def test_what_is_large_is_not_gathered(swift: Swifts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one request that is, nor more than there is room for."""
+    monkeypatch.setattr(protocol, "GATHER_SECONDS", 60.0)
+    port, app, _ = swift
+    large = POST.replace(b"th: 1", b"th: %d" % protocol.SMALL_BYTES)
+    async with _line(port) as (_, writer):
+        writer.write(large)
+        await until(lambda: app.called == 1)
+    async with _line(port) as (reader, writer), _line(port) as (_, other):
+        writer.write(POST)
+        await until(lambda: app.gathering > 0)
+        rest = app.room({"method": "POST", "headers": []}, 3_000_000 - LEAST)
+        assert rest is not None
+        other.write(POST)
+        await until(lambda: app.called == 2)
+        rest.close()
+        writer.write(b"x")
+        assert b"x-way: short" in await reader.readuntil(b"POST")
+        writer.write(POST)
+        await until(lambda: app.gathering > 0)  # there is room again
+        writer.write(b"x")
+        assert b"x-way: short" in await reader.readuntil(b"POST")
+
+
+async def test_requests_that_follow_a_gathered_one_are_answered(swift: Swifts) -> None:
+    """The rest of one request and the whole of the next in one read: uvicorn's, both of them."""
+    port, app, _ = swift
+    async with _line(port) as (reader, writer):
+        writer.write(POST)
+        await until(lambda: app.gathering > 0)
+        writer.write(b"x" + POST + b"y")
+        await reader.readuntil(b"\r\n\r\nx")
+        await reader.readuntil(b"\r\n\r\ny")
+    assert (app.called, app.at_once_answered) == (2, [])
+
+
+async def test_what_is_gathered_is_no_long_head(swift: Swifts) -> None:
+    """Where the next head has begun in the read that ends a request of more bytes than a head may have."""
+    port, app, _ = swift
+    size = 2 * protocol.HEAD_BYTES
+    async with _line(port) as (reader, writer):
+        writer.write(POST.replace(b"th: 1", b"th: %d" % size))
+        await until(lambda: app.gathering > 0)
+        writer.write(b"x" * size + GET[:9])
+        await reader.readuntil(b"x-way: long")
+        await reader.readexactly(len(b"\r\n\r\n") + size)
+        writer.write(GET[9:])
+        assert b"HTTP/1.1 200 OK" in await reader.readuntil(b"\r\n\r\n")
+
+
+async def test_who_leaves_while_his_request_comes_is_heard_of(swift: Swifts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the application, as ever; and what was gathered takes no room any more."""
+    monkeypatch.setattr(protocol, "GATHER_SECONDS", 60.0)
+    port, app, _ = swift
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(POST)
+    await until(lambda: app.gathering > 0)
+    writer.transport.abort()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    await until(lambda: app.called == 1)
+    assert app.gathering == 0
+
+
+async def test_a_server_that_ends_waits_for_the_rest(swift: Swifts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that has begun is answered, and then its connection ends."""
+    monkeypatch.setattr(protocol, "GATHER_SECONDS", 60.0)
+    port, app, state = swift
+    async with _line(port) as (reader, writer):
+        writer.write(POST)
+        await until(lambda: app.gathering > 0)
+        for one in list(state.connections):
+            one.shutdown()
+        await until(lambda: app.called == 1)
+        writer.write(b"x")
+        answer = await reader.read()
+    assert answer.count(b"connection: close") == answer.count(b"x-way: long") == 1
+
+
+async def test_a_request_that_comes_keeps_its_connection(swift: Swifts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing was answered on it for as long as an idle one is kept."""
+    monkeypatch.setattr(protocol, "GATHER_SECONDS", 60.0)
+    port, app, _ = swift
+    async with _line(port) as (reader, writer):
+        writer.write(GET)
+        await reader.readuntil(b"GET")
+        writer.write(POST)
+        await asyncio.sleep(1.1)  # longer than an idle connection is kept
+        writer.write(b"x")
+        assert b"x-way: short" in await reader.readuntil(b"POST")
+    assert app.at_once_answered == [b"", b"x"]
 
 
 async def test_an_answer_may_take_a_moment(swift: Swifts) -> None:

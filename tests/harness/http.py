@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import ssl
 import struct
@@ -26,6 +27,7 @@ BOUNDARY = "a-boundary-of-tests"
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _PIECE = 256 * 1024
 _PROBLEM = "urn:hashcache:problem:"
+_TIMING = re.compile(r"([a-z]+);dur=(\d+\.\d{2})")
 
 
 @dataclass(frozen=True)
@@ -289,3 +291,10 @@ def cache_status(value: str | None) -> dict[str, Any]:
         assert key not in found, parameter
         found[key] = (int(text) if text.lstrip("-").isdigit() else text) if equals else True
     return found
+
+
+def timings(value: str) -> dict[str, float]:
+    """A Server-Timing field as milliseconds by name."""
+    found = [_TIMING.fullmatch(one) for one in value.split(", ")]
+    assert all(found), value
+    return {one[1]: float(one[2]) for one in found if one}
