@@ -34,13 +34,12 @@ from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
 
-_OTHERS = ("content-encoding", "expect", "if-none-match", "transfer-encoding")
+_OTHERS = ("content-digest", "content-encoding", "expect", "if-none-match", "repr-digest", "transfer-encoding")
 #: Headers that ask for something else than the answer, or tell something of the body that is to be checked.
 _UNUSUAL = frozenset(name.encode() for name in (*WISHES, *_OTHERS))
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 _BY_DIGEST = re.compile(r"/api/analyses/([0-9a-f]{64})")
 _UPLOAD = "/api/analyze"
-_FORM = b"multipart/form-data"
 
 
 class AtOnce:
@@ -76,7 +75,7 @@ class AtOnce:
         if by_digest is not None:
             return self._known(by_digest[1], caller)
         began = scope.get("hashcache.began") or monotonic()
-        return self._uploaded(fields.get(b"content-type", b""), read, start, caller, began)
+        return self._uploaded(_content_type(fields), read, start, caller, began)
 
     def room(self, scope: Scope, fields: Mapping[bytes, bytes], size: int) -> Share | None:
         """
@@ -84,7 +83,7 @@ class AtOnce:
         those that are answered here.
         """
         usual = (scope["method"], scope["path"]) == ("POST", _UPLOAD) and not scope["query_string"]
-        if not usual or not _UNUSUAL.isdisjoint(fields) or not fields.get(b"content-type", b"").startswith(_FORM):
+        if not usual or not _UNUSUAL.isdisjoint(fields) or not Whole.is_read(_content_type(fields)):
             return None
         if self._caller(scope, fields) is None:
             return None  # who is not known takes no room
@@ -112,9 +111,9 @@ class AtOnce:
         return answer(outcome, timings={"lookup": outcome.looked}, tag=True)
 
     def _uploaded(
-        self, content_type: bytes, read: bytes, start: int, caller: Caller, began: float
+        self, content_type: str, read: bytes, start: int, caller: Caller, began: float
     ) -> Response | Awaitable[Response] | None:
-        whole = Whole.read(content_type.decode("latin-1"), read, start, self._limits, caller.tenant)
+        whole = Whole.read(content_type, read, start, self._limits, caller.tenant)
         if whole is None:
             return None
         content = whole.content
@@ -135,7 +134,7 @@ class AtOnce:
                 if found.outcome is not None:
                     return self._answered(whole, found.outcome, began)
                 causes = found.causes or None
-            body = MemoryBody([read[whole.start : whole.end]], share)
+            body = MemoryBody([whole.text or read[whole.start : whole.end]], share)
             room.pop_all()  # from here on it is the body's, whoever holds that
         del read  # the room is for one copy of it
         return self._answered(whole, await self._analyses.analyse(content, body, caller, looked=causes), began)
@@ -149,3 +148,7 @@ class AtOnce:
         if not outcome.cached:
             timings["provider"] = outcome.bought
         return answer(outcome, timings=timings)
+
+
+def _content_type(fields: Mapping[bytes, bytes]) -> str:
+    return fields.get(b"content-type", b"").decode("latin-1")

@@ -47,6 +47,11 @@ class Limits:
     spool: str | None
     known: Known = field(repr=False)
 
+    @property
+    def json(self) -> int:
+        """As much as JSON with a text may have: it may write a character in six bytes, and the object needs some."""
+        return self.text * 6 + 1024
+
     @classmethod
     def of(cls, settings: Settings, room: Room) -> Limits:
         """Those that are set, with nothing learnt yet."""

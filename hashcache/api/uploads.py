@@ -27,8 +27,6 @@ from hashcache.core.content import Content, Kind
 from hashcache.core.errors import ContentTooLarge
 from hashcache.ports import Body
 
-# JSON may write a character of the text in six bytes (\u0041), and the object around it needs some.
-_JSON_FACTOR, _JSON_AROUND = 6, 1024
 _WRAPPED = {"multipart/form-data", "application/json"}
 
 
@@ -124,7 +122,7 @@ def _check_headers(request: Request, limits: Limits, media_type: str, length: in
     if media_type == "multipart/form-data":
         most += OVERHEAD
     elif media_type == "application/json":
-        most = limits.text * _JSON_FACTOR + _JSON_AROUND
+        most = limits.json
     elif media_type == "text/plain":
         most = limits.text
     if length > most:
@@ -188,7 +186,7 @@ async def _form(
 
 async def _text_of_json(request: Request, limits: Limits, tenant: str) -> Intake:
     with closing(limits.room.share()) as share:
-        raw = await whole(request, limits.pace, most=limits.text * _JSON_FACTOR + _JSON_AROUND, share=share)
+        raw = await whole(request, limits.pace, most=limits.json, share=share)
         text = await text_in(raw)
     intake = Intake(limits, tenant=tenant, declared=Kind.TEXT, expected=len(text))
     try:

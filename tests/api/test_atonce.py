@@ -108,6 +108,13 @@ def upload(content: bytes, name: str = "a.png", **headers: str) -> httpx.Request
     return httpx.Request("POST", "http://here/api/analyze", files={"file": (name, content)}, headers=named)
 
 
+def raw(body: bytes, kind: str) -> httpx.Request:
+    """The *body* of an upload, as it is."""
+    return httpx.Request(
+        "POST", "http://here/api/analyze", content=body, headers={"content-type": kind} if kind else {}
+    )
+
+
 def question(content: bytes, method: str = "GET", after: str = "", **headers: str) -> httpx.Request:
     """A question by the digest of *content*."""
     named = {field.replace("_", "-"): value for field, value in headers.items()}
@@ -141,6 +148,37 @@ async def test_what_is_known_is_answered_as_by_the_pages(asked: Asked, of: Calla
         # The server leaves out the body of an answer to HEAD; here it is still there.
         assert found[:2] == expected[:2]
         assert found[2] == (await asked.by_the_pages(question(content)) if one.method == "HEAD" else expected)[2]
+
+
+WRITTEN = text(3_000)
+RAW = {
+    "image": (photo(10_000), "image/jpeg"),
+    "image of another kind": (photo(10_001), "image/x-y.z+w"),
+    "video that is an image": (photo(10_002), "video/mp4"),
+    "bytes": (photo(10_003), "application/octet-stream"),
+    "bytes without a type": (photo(10_004), ""),
+    "text": (WRITTEN.encode(), "text/plain"),
+    "text with its charset": ((WRITTEN + "1").encode(), "text/plain;charset=UTF-8"),
+    "text that looks like an image": (b"GIF89a", "text/plain"),
+    "text without a type": ((WRITTEN + "2").encode(), ""),
+    "JSON": (json.dumps({"text": WRITTEN + "3"}).encode(), "application/json"),
+    "JSON, with blanks and not escaped": (f' {{\n"text" : "{WRITTEN}é"}} '.encode(), "application/json; charset=utf-8"),
+    "JSON that looks like an image": (b'{"text": "GIF89a!"}', "application/json"),
+}
+
+
+@pytest.mark.parametrize(("body", "kind"), RAW.values(), ids=RAW)
+@pytest.mark.parametrize("first", ["by_the_pages", "at_once"])
+async def test_the_content_itself_is_answered_as_by_the_pages(asked: Asked, body: bytes, kind: str, first: str) -> None:
+    """A file or a text as the body, or as JSON: bought in one way, known in the other."""
+    ways = {"by_the_pages": asked.by_the_pages, "at_once": asked.at_once}
+    bought = await ways.pop(first)(raw(body, kind))
+    (other,) = ways.values()
+    known, again = await other(raw(body, kind)), await asked.by_the_pages(raw(body, kind))
+    assert bought is not None
+    assert known == again
+    assert (bought[0], bought[1]["x-cache"], again[0], again[1]["x-cache"]) == (200, "MISS", 200, "HIT")
+    assert json.loads(bought[2])["sha256"] == json.loads(again[2])["sha256"]
 
 
 @pytest.mark.parametrize("of", [photo, lambda size: text(size).encode()], ids=["image", "text"])
@@ -295,10 +333,29 @@ async def test_other_requests_are_left_to_the_pages(asked: Asked) -> None:
         (sent, {"headers": [one for one in fields if one[0] != b"host"]}),
         *((sent, {"headers": [*fields, one]}) for one in fields),
         (upload(b""), {}),
-        (httpx.Request("POST", "http://here/api/analyze", content=whole), {}),
-        (httpx.Request("POST", "http://here/api/analyze", content=content, headers={"content-type": "image/png"}), {}),
         *(
-            (httpx.Request("POST", "http://here/api/analyze", content=body, headers={"content-type": kind}), {})
+            (raw(body, kind), {})
+            for body, kind in (
+                (content, "text/plain"),
+                (content, "image/png; q=1"),
+                (content, "application/pdf"),
+                (content, "application/json"),
+                (b"a text", "image/png"),
+                (b"a text", "text/plain; charset=latin-1"),
+                (b"a text\x00", "text/plain"),
+                (b"\xff" + b"a text", ""),
+                (b"", "image/png"),
+                (b'{"text": ""}', "application/json"),
+                (b'{"text": "a", "text": "a"}', "application/json"),
+                (b'{"text": "a", "b": 1}', "application/json"),
+                (b'{"text": "\\ud800"}', "application/json"),
+                (b'{"text": "a"}' + b" " * 70_000, "application/json"),
+                (b'{"text": 1}', "application/json"),
+                (b'["text"]', "application/json"),
+            )
+        ),
+        *(
+            (raw(body, kind), {})
             for body in (whole[:-2], whole + b"x", b"x" + whole, whole + whole, whole.replace(b'"file"', b'"other"'))
         ),
     ]
@@ -313,8 +370,9 @@ FORM = {"host": "here", "content-type": "multipart/form-data; boundary=b", "cont
     ("line", "fields"),
     [
         ("POST /api/analyze", {"expect": "100-continue"}),
-        ("POST /api/analyze", {"content-type": "image/png"}),
-        ("POST /api/analyze", {"content-type": "application/json"}),
+        ("POST /api/analyze", {"content-type": "application/pdf"}),
+        ("POST /api/analyze", {"content-type": "multipart/form-data"}),
+        ("POST /api/analyze", {"repr-digest": "sha-256=:abc=:"}),
         ("POST /api/analyze", {"x-force-refresh": "true"}),
         ("POST /api/analyze", {"host": ""}),
         ("POST /api/analyze", {"Content-Type": "multipart/form-data"}),
@@ -324,7 +382,7 @@ FORM = {"host": "here", "content-type": "multipart/form-data; boundary=b", "cont
     ],
 )
 async def test_only_what_may_be_answered_at_once_is_waited_for(line: str, fields: dict[str, str]) -> None:
-    """The rest of a form, while there is room; not the rest of what the pages answer before they read it."""
+    """The rest of an upload, while there is room; not the rest of what the pages answer before they read it."""
     async with _asked(HASHCACHE_UPLOAD_BUDGET="1MB", HASHCACHE_MAX_UPLOAD="1MB") as asked:
         plain = asked.room("POST /api/analyze", FORM, 1_000_000)
         assert plain is not None
@@ -349,7 +407,7 @@ async def test_a_fault_is_left_to_the_pages(asked: Asked, monkeypatch: pytest.Mo
     monkeypatch.setattr("hashcache.api.whole.file_in", None)
     assert await asked.at_once(upload(content)) is None
     assert (await asked.by_the_pages(upload(content)))[0] == 200
-    monkeypatch.setattr("hashcache.api.atonce._FORM", None)
+    monkeypatch.setattr("hashcache.api.whole.boundary_of", None)
     assert asked.room("POST /api/analyze", FORM, 1_000) is None
 
 
@@ -467,6 +525,23 @@ async def test_what_came_whole_is_bought_once(service: Service, vendor: Scripted
     assert vendor.ledger.requests[-1].content == sha256(content).hexdigest()
     line = next(line for line in service.events("cache.miss") if line["request"] == answers[0].header("x-request-id"))
     assert line["file"] == "a.jpg"
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_of_json_the_text_is_bought(service: Service, vendor: ScriptedVendor) -> None:
+    """As it is in UTF-8, however it was written; its head and its body may come one after the other."""
+    written, calls = text(2_000) + "é", vendor.ledger.calls
+    body = json.dumps({"text": written}).encode()
+    sent = request("POST", "/api/analyze", body, Content_Type="application/json")
+    async with await Wire.open(service.url) as wire:
+        for cut, status in ((len(sent), "MISS"), (len(sent) - len(body), "HIT")):
+            await wire.send(sent[:cut])
+            await asyncio.sleep(0.01)  # a read of its own
+            await wire.send(sent[cut:])
+            answer = await wire.answer()
+            assert (answer.status, answer.header("x-cache")) == (200, status)
+    assert vendor.ledger.calls == calls + 1
+    assert vendor.ledger.requests[-1].content == sha256(written.encode()).hexdigest() == answer.json["sha256"]
 
 
 @pytest.mark.asyncio(loop_scope="session")
