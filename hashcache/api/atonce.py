@@ -30,6 +30,7 @@ from hashcache.api.whole import Whole
 from hashcache.api.wishes import WISHES
 from hashcache.core.errors import SpoolFull
 from hashcache.core.outcome import Outcome
+from hashcache.engine.found import UNKNOWN
 from hashcache.ports import Observer
 from hashcache.service.analyse import Analyses
 from hashcache.service.callers import Caller
@@ -124,7 +125,7 @@ class AtOnce:
 
     async def _sought(self, whole: Whole, read: bytes, caller: Caller, began: float) -> Response:
         """The answer that the store has, or that is bought; raises as `Analyses.analyse`, and SpoolFull."""
-        content, causes = whole.content, None
+        content, found = whole.content, UNKNOWN
         sha256 = content.digest.hex
         with ExitStack() as room:
             share = room.enter_context(closing(self._limits.room.share()))
@@ -133,11 +134,10 @@ class AtOnce:
                 found = await self._analyses.recall(sha256, caller, content.kind)
                 if found.outcome is not None:
                     return self._answered(whole, found.outcome, began)
-                causes = found.causes or None
             body = MemoryBody([whole.text or read[whole.start : whole.end]], share)
             room.pop_all()  # from here on it is the body's, whoever holds that
         del read  # the room is for one copy of it
-        return self._answered(whole, await self._analyses.analyse(content, body, caller, looked=causes), began)
+        return self._answered(whole, await self._analyses.analyse(content, body, caller, looked=found), began)
 
     def _answered(self, whole: Whole, outcome: Outcome, began: float) -> Response:
         milliseconds = (monotonic() - began) * 1000

@@ -131,7 +131,8 @@ class Cache:
         except StoreUnavailable as away:
             self.view.lost(away)
             kept = (self._near(key, began) for key in keys)
-            return Found(next((one for one in kept if one is not None), None), pending, away=True)
+            nearest = next((one for one in kept if one is not None), None)
+            return Found(nearest, pending, away=True, took=_since(began))
         return self._found(keys, reading.slots, reading.barrier, began, generation, pending=pending)
 
     async def look_all(self, groups: Sequence[Sequence[Key]]) -> list[Found]:
@@ -148,7 +149,8 @@ class Cache:
             self.view.lost(away)
             kept = [[self._near(key, began) for key in keys] for keys in groups]
             nearest = [next((one for one in group if one is not None), None) for group in kept]
-            return [Found(one, pending, away=True) for one, pending in zip(nearest, under_way, strict=True)]
+            took = _since(began)
+            return [Found(one, pending, away=True, took=took) for one, pending in zip(nearest, under_way, strict=True)]
         slots = iter(reading.slots)
         return [
             self._found(keys, tuple(islice(slots, len(keys))), reading.barrier, began, generation, pending=pending)
@@ -175,11 +177,12 @@ class Cache:
                 failure = failure or remembered(verdict.entry, now)
             elif isinstance(verdict, Fresh):
                 self.view.keep(verdict.entry, generation)
-                looked = (monotonic() - began) * 1000
-                return Found(Outcome(verdict.entry, Status.HIT, Level.STORE, now, looked=looked), pending=False)
+                hit = Outcome(verdict.entry, Status.HIT, Level.STORE, now, looked=_since(began))
+                return Found(hit, pending=False)
             elif isinstance(verdict, Missing):
                 causes[key] = verdict.cause
-        return Found(None, pending or any(slot.claimed for slot in slots), failure, causes)
+        claimed = any(slot.claimed for slot in slots)
+        return Found(None, pending or claimed, failure, causes, took=_since(began))
 
     async def get_or_load(
         self,
@@ -286,3 +289,8 @@ class Cache:
         # One that never lay there, or another in its place: nobody can tell whether it was forgotten.
         same = entry is not None and (entry.created, entry.payload) == (outcome.entry.created, outcome.entry.payload)
         return (same or outcome.store_away) and not reading.barrier.forbids(outcome.entry)
+
+
+def _since(began: float) -> float:
+    """Milliseconds since *began* (monotonic)."""
+    return (monotonic() - began) * 1000

@@ -19,12 +19,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from hashcache.core.key import Key
 from hashcache.engine.flights import Flights
-from hashcache.engine.found import Found
+from hashcache.engine.found import UNKNOWN, Found
 
 #: How many keys are read at once: their answers have one deadline.
 MOST = 16
-#: Nothing is known: nobody looked.
-UNKNOWN = Found(None, pending=False)
 
 Look = Callable[[Sequence[Key]], Awaitable[Found]]
 LookAll = Callable[[Sequence[Sequence[Key]]], Awaitable[Sequence[Found]]]

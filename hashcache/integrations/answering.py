@@ -19,7 +19,7 @@ from hashcache.core.barrier import Selector
 from hashcache.core.errors import Stopping, StoreUnavailable
 from hashcache.core.key import Key
 from hashcache.core.outcome import Level, Outcome, Status
-from hashcache.engine.hits import UNKNOWN
+from hashcache.engine.found import UNKNOWN
 from hashcache.engine.invalidation import SOON
 from hashcache.engine.load import LoadFailed
 from hashcache.integrations.asked import Asked

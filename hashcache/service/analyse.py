@@ -9,9 +9,11 @@ Rule 3: of many contents AT_ONCE are looked for in one step, some 10 ms of work:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from hashcache.core.content import Content, Kind
 from hashcache.core.entry import Label
@@ -24,13 +26,12 @@ from hashcache.core.errors import (
     ProviderThrottled,
     UnsupportedContent,
 )
-from hashcache.core.freshness import Cause
 from hashcache.core.key import Key
 from hashcache.core.outcome import Outcome
 from hashcache.core.policy import Policy
 from hashcache.core.spend import Account
 from hashcache.engine.cache import Cache
-from hashcache.engine.found import Found
+from hashcache.engine.found import UNKNOWN, Found
 from hashcache.engine.invalidation import Invalidations
 from hashcache.engine.load import LoadFailed
 from hashcache.ports import Body, Provider
@@ -86,12 +87,12 @@ class Lives:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a caller wants of the cache; *causes*: why it has nothing, where that was just looked up."""
+    """What a caller wants of the cache; *looked*: what was just found there."""
 
     refresh: bool
     keep: bool
     tags: tuple[str, ...]
-    causes: Mapping[Key, Cause]
+    looked: Found
     begun: Callable[[], None]
 
 
@@ -114,12 +115,12 @@ class Analyses:
         refresh: bool = False,
         keep: bool = True,
         tags: tuple[str, ...] = (),
-        looked: Mapping[Key, Cause] | None = None,
+        looked: Found = UNKNOWN,
         begun: Callable[[], None] = _nobody_waits,
     ) -> Outcome:
         """
         The answer for *content*: from the cache, from a purchase under way, or bought now, and then kept with *tags*.
-        *looked*: `recall` has just found none, for these causes. *begun* is called, once or more, when a purchase is
+        *looked*: what `recall` has just found, which is none. *begun* is called, once or more, when a purchase is
         under way.
 
         Raises:
@@ -128,7 +129,8 @@ class Analyses:
             Stopping: it would have to be bought, and this process ends.
             TimeoutError: it takes longer than this caller may wait; it goes on.
         """
-        if not refresh and looked is None:
+        told = bool(looked.causes) or looked.away
+        if not refresh and not told:
             near = self.glance(content.digest.hex, caller, content.kind)
             if near is not None:
                 await body.close()
@@ -138,14 +140,13 @@ class Analyses:
             chain = self._routing.chain(content.kind)
             if not chain:
                 raise UnsupportedContent(f"no provider is configured for {content.kind.value}")
-            causes = looked or {}
-            if len(chain) > 1 and not refresh and looked is None:
-                found = await self._cache.look(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
-                if found.outcome is not None:
-                    return found.outcome
-                causes = found.causes
-            wanted = _Wanted(refresh, keep, tags, causes, begun)
-            return await self._ask_in_turn(chain, content, lender, caller, wanted)
+            if len(chain) > 1 and not refresh and not told:
+                looked = await self._cache.look(self._routing.keys(content.digest.hex, content.kind, caller.tenant))
+                if looked.outcome is not None:
+                    return looked.outcome
+            wanted = _Wanted(refresh, keep, tags, looked, begun)
+            outcome = await self._ask_in_turn(chain, content, lender, caller, wanted)
+            return replace(outcome, looked=outcome.looked + looked.took) if looked.took else outcome
         finally:
             await lender.close()
 
@@ -193,7 +194,8 @@ class Analyses:
                 Announced(load, wanted.begun),
                 refresh=wanted.refresh,
                 keep=wanted.keep,
-                looked=wanted.causes.get(key),
+                looked=wanted.looked.causes.get(key),
+                away=wanted.looked.away,
             )
         except LoadFailed as failed:
             raise recall(failed) from None

@@ -29,6 +29,7 @@ from hashcache.ports import Attempt, Settlement
 from hashcache.service.analyse import Analyses
 from hashcache.settings import load
 from hashcache.stores.accounts import MemoryAccounts
+from hashcache.stores.redis.store import RedisStore
 from tests.api.conftest import KEYS, MAX_UPLOAD, UPLOAD_BUDGET, keyed_entries, settings
 from tests.harness.contents import photo, text
 from tests.harness.http import Wire, client, exchange, request, timings
@@ -125,8 +126,10 @@ def _told(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
     told = {name.decode().lower(): value.decode() for name, value in fields}
     assert len(told) == len(fields)
     timing = ",".join(part.partition(";")[0] for part in told.get("server-timing", "").split(", "))
+    looked = timings(told["server-timing"]).get("lookup", 0.0) if "server-timing" in told else 0.0
     return {name: value for name, value in told.items() if name not in _OWN} | {
         "timings": timing,
+        "in_the_store": "long" if looked > 200 else "",
         "detail": told.get("cache-status", "").rpartition("; ")[2],
         "collapsed": str("collapsed" in told.get("cache-status", "")),
     }
@@ -283,6 +286,55 @@ async def test_what_the_store_has_is_answered_as_by_the_pages() -> None:
             expected = await asked.by_the_pages(upload(content))
             assert "detail=store" in expected[1]["detail"]
             assert await asked.at_once(upload(content)) == expected
+
+
+@pytest.mark.parametrize(
+    ("providers", "way"),
+    [
+        ("generic", "at_once"),
+        ("generic", "by_the_pages"),
+        ("generic,provenance", "at_once"),
+        ("generic,provenance", "by_the_pages"),
+    ],
+)
+async def test_a_store_that_does_not_answer_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, providers: str, way: str
+) -> None:
+    """Each asking would let the client wait as long as the store may take: one of them, and then it is bought."""
+    asking: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        original = getattr(RedisStore, name)
+
+        def ask(store: RedisStore, *args: Any) -> Any:
+            asking.append(name)
+            return original(store, *args)
+
+        return ask
+
+    for name in ("read", "claim", "barrier"):
+        monkeypatch.setattr(RedisStore, name, counted(name))
+    with Valkey() as server:
+        async with ScriptedVendor(ok()) as vendor:
+            settings = {
+                "HASHCACHE_STORE": server.url,
+                "HASHCACHE_PROVIDER": providers,
+                "HASHCACHE_GENERIC_URL": vendor.url,
+                "HASHCACHE_GENERIC_SCORE": "/score",
+                "HASHCACHE_GENERIC_PRICE_USD": "0",
+                "HASHCACHE_NEAR_BYTES": "0",
+            }
+            async with _asked(**settings) as asked:
+                assert (await asked.by_the_pages(upload(photo(10_000))))[1]["x-cache"] == "MISS"
+                asking.clear()
+                server.freeze()
+                try:
+                    answer = await getattr(asked, way)(upload(photo(10_001)))
+                    asked_then = list(asking)
+                finally:
+                    server.thaw()
+    assert (answer[0], answer[1]["x-cache"], answer[1]["in_the_store"]) == (200, "MISS", "long")
+    assert asked_then == ["read"]
 
 
 @pytest.mark.parametrize(
