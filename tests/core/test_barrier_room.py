@@ -126,6 +126,23 @@ def test_administrators_who_make_up_spaces_end_at_everything() -> None:
     assert swept.refuses(entry((Key("s0", "x", "v"), PAID[1]), 0))
 
 
+def test_who_has_taken_a_place_is_swept_for_those_whose_it_was() -> None:
+    """
+    So many tags that they become one selector for all of them. Once that is swept, and dropped because others came,
+    what they meant is removed, and forbidden no longer; a run that was under way is not kept.
+    """
+    full = raised(TAGS[:MOST])
+    barrier = full.raised(TAGS[MOST], now=NOW, reason="r")
+    (merged,) = barrier.begun()
+    assert merged.selector.matches(entry(OURS, 0))
+    barrier = barrier.progressed(merged.sequence, deleted=1, swept=True)
+    assert barrier.forbids(entry(OURS, 0))
+    dropped = raised(TAGS[MOST + 1 : 2 * MOST + 2], barrier, swept=True)
+    assert not dropped.forbids(entry(OURS, 0))
+    assert dropped.refuses(entry(OURS, 0))
+    assert dropped.remembers(full)
+
+
 def test_how_large_the_record_becomes() -> None:
     """Every lookup reads it: with as many as are kept of an application's tags some 9 kB, not more."""
     reason = "app.agents.rename was called"
@@ -152,19 +169,23 @@ def test_forbidden_is_what_was_meant_and_what_had_to_be_merged(
     rounds: list[tuple[list[tuple[Selector, int, bool]], tuple[int, int, bool]]], data: st.DataObject
 ) -> None:
     """
-    Against a plain list of all that was ever invalidated: what was meant since its birth is forbidden, until it is
-    swept, and then refused or forbidden at its commit; beyond, only the application's own space may suffer. It is so
-    for who knew any earlier state, too, and when the store falls back to one.
+    Against a plain list of all that was ever invalidated: what was meant since its birth is forbidden, until a sweep
+    has removed it, its own or that of what has taken its place, and then refused or forbidden at its commit; beyond,
+    only the application's own space may suffer. It is so for who knew any earlier state, too, and when the store falls
+    back to one.
     """
     acts: list[tuple[Selector, int, bool]] = []
     for some, (first, many, swept) in rounds:
         acts += [*some, *((tag, 0, swept) for tag in TAGS[first : first + many])]
-    now, history, barriers = NOW, list[tuple[int, Selector, bool]](), [NONE]
+    now, history, swept, barriers = NOW, list[tuple[int, Selector]](), list[tuple[int, Selector]](), [NONE]
     for selector, later, sweep in acts:
         now = Instant(now + later)
         barrier = barriers[-1].raised(selector, now=now, reason="r")
-        history.append((barrier.sequence, selector, sweep))
-        barriers.append(barrier.progressed(barrier.sequence, deleted=0, swept=True) if sweep else barrier)
+        history.append((barrier.sequence, selector))
+        if sweep:
+            swept += [(one.sequence, one.selector) for one in barrier.open if one.sequence == barrier.sequence]
+            barrier = barrier.progressed(barrier.sequence, deleted=0, swept=True)
+        barriers.append(barrier)
     last = barriers[-1]
     earlier = data.draw(st.sampled_from(barriers))
     assert decode(encode(last)) == last
@@ -174,9 +195,10 @@ def test_forbidden_is_what_was_meant_and_what_had_to_be_merged(
     for what in (PAID, TEXT, OURS, OTHERS):
         for sequence in {earlier.sequence, *data.draw(st.lists(st.sampled_from([one.sequence for one in barriers])))}:
             bought = entry(what, sequence)
-            since = [(one, sweep) for at, one, sweep in history if at > sequence and one.matches(bought)]
+            meant = any(at > sequence and one.matches(bought) for at, one in history)
+            removed = any(at > sequence and one.matches(bought) for at, one in swept)
             for barrier in (last, restored):
-                assert barrier.forbids(bought) or any(sweep for _, sweep in since) or not since
-                assert barrier.refuses(bought) or not since
+                assert barrier.forbids(bought) or removed or not meant
+                assert barrier.refuses(bought) or not meant
             if what in (PAID, TEXT):
-                assert since or not last.forbids(bought)
+                assert meant or not last.forbids(bought)
