@@ -1,7 +1,7 @@
 """
 An upload whose body has come whole: told apart and named where it came in, without an intake.
 
-    multipart/form-data     one `file`, or one field `text`, in a form that is written plainly
+    multipart/form-data     one `file`, in a form that is written plainly
     application/json        {"text": "..."}, if it is small
     text/plain              the body
     image/*, video/*, application/octet-stream, none    the body; the bytes tell the kind
@@ -30,6 +30,7 @@ _TEXT = re.compile(rf"text/plain{_UTF8}")
 _FILE = re.compile(r"(?:image|video)/[a-z0-9.+-]{1,60}")
 #: Says nothing of the kind.
 _BYTES = frozenset({"", "application/octet-stream"})
+_ANY, _FILES, _TEXTS = frozenset(Kind), frozenset({Kind.IMAGE, Kind.VIDEO}), frozenset({Kind.TEXT})
 
 
 class Whole(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class Whole(msgspec.Struct, frozen=True):
         boundary = boundary_of(content_type)
         if boundary is not None:
             found = file_in(read, boundary, at)
-            return None if found is None else cls._named(read, found, set(Kind), limits, tenant)
+            return None if found is None else cls._named(read, found, _ANY, limits, tenant)
         kinds = _kinds(content_type)
         if kinds is not None:
             return cls._named(read, (None, at, len(read)), kinds, limits, tenant)
@@ -68,14 +69,14 @@ class Whole(msgspec.Struct, frozen=True):
             text = small_text(read[at:])
         except Problem:
             return None
-        return cls._named(text, (None, 0, len(text)), {Kind.TEXT}, limits, tenant, text=text)
+        return cls._named(text, (None, 0, len(text)), _TEXTS, limits, tenant, text=text)
 
     @classmethod
     def _named(
         cls,
         read: bytes,
         found: tuple[bytes | None, int, int],
-        kinds: set[Kind],
+        kinds: frozenset[Kind],
         limits: Limits,
         tenant: str,
         *,
@@ -99,13 +100,13 @@ def _is_json(content_type: str) -> bool:
     return _JSON.fullmatch(content_type) is not None
 
 
-def _kinds(content_type: str) -> set[Kind] | None:
+def _kinds(content_type: str) -> frozenset[Kind] | None:
     """What a body of this type may be, that is the content itself; None: it is none, or written unusually."""
     if content_type in _BYTES:
-        return set(Kind)
+        return _ANY
     if _FILE.fullmatch(content_type):
-        return {Kind.IMAGE, Kind.VIDEO}
-    return {Kind.TEXT} if _TEXT.fullmatch(content_type) else None
+        return _FILES
+    return _TEXTS if _TEXT.fullmatch(content_type) else None
 
 
 def _digest(content: memoryview, known: Known, tenant: str) -> Digest:
@@ -121,7 +122,7 @@ def _digest(content: memoryview, known: Known, tenant: str) -> Digest:
     return digest
 
 
-def _told(content: memoryview, kinds: set[Kind], most: int) -> tuple[Kind, str] | None:
+def _told(content: memoryview, kinds: frozenset[Kind], most: int) -> tuple[Kind, str] | None:
     """Kind and media type; None: neither a file that we know nor a text of at most *most* bytes, or not of *kinds*."""
     told = sniff(bytes(content[:HEAD])) if Kind.IMAGE in kinds else None
     if told is not None:
