@@ -23,6 +23,7 @@ from hashcache.api.access import Access
 from hashcache.api.admission import Share
 from hashcache.api.asked import Asked
 from hashcache.api.bodies import MemoryBody
+from hashcache.api.connection import BEGAN
 from hashcache.api.intake import Limits
 from hashcache.api.problems import Problem
 from hashcache.api.rendering import answer
@@ -75,7 +76,7 @@ class AtOnce:
             return None
         if by_digest is not None:
             return self._known(by_digest[1], caller)
-        began = scope.get("hashcache.began") or monotonic()
+        began = scope.get(BEGAN) or monotonic()
         return self._uploaded(_content_type(fields), read, start, caller, began)
 
     def room(self, scope: Scope, fields: Mapping[bytes, bytes], size: int) -> Share | None:

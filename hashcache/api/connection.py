@@ -42,6 +42,8 @@ _VERSIONS = frozenset({"1", "1.0", "1.1", "2"})
 
 _BROKEN_OFF = Problem("malformed", "The body ends before it is complete.", headers={"Connection": "close"})
 
+#: In a scope: when the first byte of the request came (monotonic), where its last one came in another read.
+BEGAN = "hashcache.began"
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("hashcache")
@@ -86,7 +88,7 @@ class Connection:
         which raises nothing; None: call this application.
 
         For servers that may ask before they make a task of the request. They have seen that it is one of HTTP/1.1, and
-        where it ends: its length is told, not found out from chunks.
+        where it ends: its length is told, not found out from chunks. *scope* may tell when it BEGAN.
         """
         fields = _usual(scope)
         if fields is None or start > MOST_HEADERS:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from hashcache.api.admission import Share
+from hashcache.api.connection import BEGAN
 from hashcache.cli.oneread import Begun, OneRead
 
 HEAD_SECONDS = 10.0
@@ -155,7 +156,7 @@ class BoundedHeads(HttpToolsProtocol):
         if isinstance(request, Begun):
             return self._is_gathered(request, data)
         if began is not None:
-            request.scope["hashcache.began"] = began
+            request.scope[BEGAN] = began
         answer = at_once(request.scope, data, request.start)
         if answer is None:
             return False

@@ -22,7 +22,7 @@ from hashcache.core.key import Key
 OVERHEAD = 1200
 #: So many entries are looked through in one turn: that takes a few milliseconds.
 SLICE = 2_000
-#: When so many invalidations have come that none is looked through, it is cheaper to forget everything.
+#: When so many tables wait to be looked through, the next invalidation forgets everything: that costs less.
 MOST_TABLES = 8
 
 Table = OrderedDict[Key, Entry]  # the least recently used one first
